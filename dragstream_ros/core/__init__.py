@@ -1,0 +1,1 @@
+"""The streaming, draggable predictor: torch and numpy only, no ROS, no OpenCV."""
