@@ -1,0 +1,141 @@
+"""Regions of a picture on the latent grid: masks, rigid warps, Gaussian maps (spatial selection).
+
+Maps are (..., h, w) tensors. Positions are (x, y) in cells, (0, 0) the centre of the top-left cell.
+Nothing here is tied to a grid size or fails on a region that has left the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from dragstream_ros.core.drag import DragHandle, Pose, resize_points
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellPose:
+    """A Pose on the latent grid: lengths in cells."""
+
+    delta_cells: tuple[float, float]
+    angle_rad: float = 0.0
+    centre_cells: tuple[float, float] | None = None
+
+
+def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int, int]) -> CellPose:
+    """The same motion on the latent grid of square cells; both sizes are (width, height)."""
+    delta_x = float(pose.delta_px[0]) * latent_size[0] / image_size[0]
+    delta_y = float(pose.delta_px[1]) * latent_size[1] / image_size[1]
+    if pose.centre_px is None:
+        return CellPose(delta_cells=(delta_x, delta_y))
+    x, y = resize_points(pose.centre_px, image_size, latent_size).tolist()
+    return CellPose(
+        delta_cells=(delta_x, delta_y), angle_rad=pose.angle_rad, centre_cells=(x, y)
+    )
+
+
+def handle_region(
+    handle: DragHandle, *, image_size: tuple[int, int], latent_size: tuple[int, int]
+) -> torch.Tensor:
+    """The cells (h, w) bool of a handle at command time: its mask, or the disc around its point."""
+    if handle.mask is not None:
+        return mask_to_cells(torch.from_numpy(handle.mask), latent_size)
+    x, y = handle.path_px[0].tolist()
+    return mask_to_cells(disc((x, y), handle.radius_px, image_size), latent_size)
+
+
+def mask_to_cells(
+    mask: torch.Tensor, latent_size: tuple[int, int], *, covered: float = 0.25
+) -> torch.Tensor:
+    """The cells (h, w) bool of which the mask (H, W) bool covers more than the share `covered`.
+
+    A region too small for that keeps the cell it covers most, so that none is lost.
+    """
+    share = functional.adaptive_avg_pool2d(mask.float()[None], latent_size[::-1])[0]
+    cells = share > covered
+    return cells if cells.any() else (share == share.max()) & (share > 0.0)
+
+
+def disc(centre: tuple[float, float], radius: float, size: tuple[int, int]) -> torch.Tensor:
+    """A filled circle (h, w) bool on a grid of size (w, h), however small the radius.
+
+    It has the cell its centre lies in at least, unless that is off the grid.
+    """
+    x, y = _positions(size[1], size[0])
+    x, y = x - centre[0], y - centre[1]
+    return (x**2 + y**2 <= radius**2) | ((x.abs() <= 0.5) & (y.abs() <= 0.5))
+
+
+def dilate(mask: torch.Tensor, cells: int) -> torch.Tensor:
+    """The mask (..., h, w) bool grown by so many cells to every side, corners included."""
+    grown = functional.max_pool2d(
+        mask.float().reshape(-1, 1, *mask.shape[-2:]), 2 * cells + 1, stride=1, padding=cells
+    )
+    return grown.reshape(mask.shape) > 0.0
+
+
+def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
+    """The whole map (..., h, w) after the motion: nearest sampling, zero where nothing came from.
+
+    Displacements are rounded to whole cells and nothing is blended, so features keep their values
+    (spec 1.4). Gradients pass.
+    """
+    h, w = map_.shape[-2:]
+    source_x, source_y = _before(*_positions(h, w, map_.device), pose)
+    # All halves round the same way, float noise included: rounding to even tears the map apart.
+    column, row = torch.floor(source_x + 0.5001), torch.floor(source_y + 0.5001)
+    seen = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+    index = row.clamp(0, h - 1).long() * w + column.clamp(0, w - 1).long()
+    return map_.flatten(-2)[..., index] * seen
+
+
+def gaussian(mask: torch.Tensor, *, sigma_ratio: float) -> torch.Tensor:
+    """A Gaussian (h, w) float32 of peak 1 over the bounding box of mask (h, w) (spec 1.5.3).
+
+    sigma_ratio: standard deviation in box sides, per axis, at least one cell; 0.5 in the paper,
+        1.875 in its code. An empty mask gives zeros.
+    """
+    h, w = mask.shape
+    if not mask.any():
+        return torch.zeros(h, w, device=mask.device)
+    along_x = _bell(mask.any(dim=0), sigma_ratio)
+    along_y = _bell(mask.any(dim=1), sigma_ratio)
+    return along_y[:, None] * along_x
+
+
+def merge_gaussians(maps: Iterable[torch.Tensor]) -> torch.Tensor:
+    """One map (h, w) of several handles' maps: probabilistic OR, 1 - prod(1 - G_n)."""
+    return 1.0 - torch.stack([1.0 - map_ for map_ in maps]).prod(dim=0)
+
+
+def _positions(
+    h: int, w: int, device: torch.device | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.arange(w, dtype=torch.float32, device=device)
+    y = torch.arange(h, dtype=torch.float32, device=device)
+    return x.expand(h, w), y[:, None].expand(h, w)
+
+
+def _before(
+    x: torch.Tensor, y: torch.Tensor, pose: CellPose
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where what is now at (x, y) was before the motion."""
+    if pose.centre_cells is None:
+        return x - pose.delta_cells[0], y - pose.delta_cells[1]
+    centre_x, centre_y = pose.centre_cells
+    cos, sin = math.cos(pose.angle_rad), math.sin(pose.angle_rad)
+    x, y = x - centre_x, y - centre_y
+    return cos * x + sin * y + centre_x, cos * y - sin * x + centre_y
+
+
+def _bell(occupied: torch.Tensor, sigma_ratio: float) -> torch.Tensor:
+    """The Gaussian along one axis, from which cells (n,) of it the region occupies."""
+    cells = occupied.nonzero()[:, 0]
+    first, last = int(cells[0]), int(cells[-1])
+    centre = 0.5 * (first + last)
+    sigma = max(sigma_ratio * (last - first + 1), 1.0)
+    at = torch.arange(len(occupied), dtype=torch.float32, device=occupied.device)
+    return torch.exp(-0.5 * ((at - centre) / sigma) ** 2)
