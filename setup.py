@@ -1,4 +1,4 @@
-"""Build for a plain Python machine: runs CMakeLists.txt, as colcon does, and packs what it installs.
+"""Build for a plain Python machine: run CMakeLists.txt, as colcon does, and pack what it installs.
 
 With no ROS 2 sourced, both the build and the installed package take ROS 2 from its wheels on PyPI.
 """
@@ -51,7 +51,7 @@ ROS_TO_BUILD = ROS_MESSAGES + [
 ]
 PLAIN_MACHINE_ONLY = ROS_AT_RUN_TIME + [
     # Nothing here opens a window, so OpenCV without GUI libraries is enough (and needs no libGL).
-    # A robot has apt's OpenCV, which its cv_bridge was built against: pip must not put another over it.
+    # A robot has apt's OpenCV, which its cv_bridge was built with: pip must put no other over it.
     'opencv-python-headless>=4.8',
 ]
 RUN = [
@@ -97,7 +97,8 @@ class CMakeBuild(build_ext):
 
     def run(self) -> None:
         scratch = pathlib.Path(self.build_temp).resolve()
-        shutil.rmtree(scratch, ignore_errors=True)  # a kept CMake cache names an earlier build's environment
+        # A kept CMake cache names the environment of an earlier build, which is gone.
+        shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         stage = scratch / 'stage'
         self._run_cmake(scratch, stage)
@@ -152,7 +153,7 @@ class DistributionWithData(Distribution):
 setup(
     name=NAME,
     version='0.1.0',
-    description='Drag in a robot\'s camera picture, get predicted video: DragStream for ROS 2',
+    description="Drag in a robot's camera picture, get predicted video: DragStream for ROS 2",
     license='Apache-2.0',
     license_files=['LICENSE', 'NOTICE'],
     python_requires='>=3.10',
@@ -166,7 +167,7 @@ setup(
         '**/*.xml',
         '**/*.yaml',
     ]},
-    ext_modules=[Extension(f'{NAME}.messages', sources=[])],  # only says: this wheel holds compiled code
+    ext_modules=[Extension(f'{NAME}.messages', sources=[])],  # says: compiled code inside
     cmdclass={'build_ext': CMakeBuild},
     distclass=DistributionWithData,
     data_files=[],

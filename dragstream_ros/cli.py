@@ -8,10 +8,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-# A sub-command is a module with add_arguments(parser) and main(args). Only the one that is asked for
-# is imported, so that --help answers at once: most of them import torch.
+# A sub-command is a module with add_arguments(parser) and main(args). Only the one asked for is
+# imported, so that --help answers at once: most of them import torch.
 COMMANDS = {
-    'demo': ('dragstream_ros.evaluation.demo', 'watch it work: a simulated robot, a drag, predicted video'),
+    'demo': ('dragstream_ros.evaluation.demo', 'watch it work: simulated robot, drag, predicted video'),
     'run': ('dragstream_ros.runner', 'start a group of nodes on a machine without `ros2 launch`'),
     'bench': ('dragstream_ros.evaluation.bench', 'measure speed, latency and accuracy'),
     'replay': ('dragstream_ros.evaluation.replay', 'predict along a recorded bag'),
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
-        prog='dragstream', description='Drag in a robot\'s camera picture, get predicted video.'
+        prog='dragstream', description="Drag in a robot's camera picture, get predicted video."
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     chosen = next((word for word in arguments if not word.startswith('-')), None)

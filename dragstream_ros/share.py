@@ -1,4 +1,4 @@
-"""Where config/, launch/ and the licence are: beside the sources, or in an installation's share folder."""
+"""Where config/ and launch/ are: beside the sources, or in an installation's share folder."""
 
 from __future__ import annotations
 
