@@ -36,7 +36,7 @@ class FrequencySelectionConfig:
 def butterworth_gain(
     grid: tuple[int, int], cutoff: float, order: int, *, device: torch.device | None = None
 ) -> torch.Tensor:
-    """Gain (h, w) float32, in FFT order: 1 / (1 + (R / cutoff)^(2 order)), R in cycles per token."""
+    """Gain (h, w) float32, in FFT order: 1 / (1 + (R / cutoff)^(2 order)), R in cycles/token."""
     fy = torch.fft.fftfreq(grid[0], device=device)
     fx = torch.fft.fftfreq(grid[1], device=device)
     radius = torch.hypot(fy[:, None], fx[None, :])
