@@ -1,0 +1,98 @@
+"""The fixed pinhole camera that looks down at the table, and the part of the table it sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REFERENCE_WIDTH_PX = 128
+"""Sizes and speeds of the simulation are thought of in pixels of a picture this wide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A pinhole camera without distortion, in metres and pixels of the content (no bars).
+
+    ``rotation``: (3, 3), columns are the camera's x (right), y (up) and z (backwards) axes in the
+    world, as MuJoCo has them. Pixel (0, 0) is the centre of the top-left pixel.
+    """
+
+    position: np.ndarray
+    rotation: np.ndarray
+    focal_px: float
+    size: tuple[int, int]
+
+    @property
+    def fovy_deg(self) -> float:
+        return float(np.degrees(2 * np.arctan(self.size[1] / 2 / self.focal_px)))
+
+    @property
+    def principal_px(self) -> tuple[float, float]:
+        return (self.size[0] / 2 - 0.5, self.size[1] / 2 - 0.5)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in metres to pixels (..., 2), (x, y)."""
+        local = (points - self.position) @ self.rotation
+        scale = self.focal_px / -local[..., 2:]
+        return local[..., :2] * scale * (1, -1) + self.principal_px
+
+    def on_table(self, pixels: np.ndarray, *, height: float = 0.0) -> np.ndarray:
+        """Pixels (..., 2) to the points (..., 2) of the plane z = height that they show."""
+        flat = (np.asarray(pixels, float) - self.principal_px) * (1, -1) / self.focal_px
+        rays = np.concatenate([flat, -np.ones_like(flat[..., :1])], -1) @ self.rotation.T
+        return (self.position + rays * (height - self.position[2]) / rays[..., 2:])[..., :2]
+
+    def px_per_metre(self, xy: np.ndarray) -> float:
+        """Picture scale (across the line of sight) at a point of the table."""
+        point = np.array([xy[0], xy[1], 0.0])
+        return self.focal_px / -float((point - self.position) @ self.rotation[:, 2])
+
+
+def random_camera(rng: np.random.Generator, *, size: tuple[int, int]) -> Camera:
+    """A camera over the near edge, 50 to 60 degrees above the table, that fills ``size``.
+
+    Wide pictures see a bit more table per pixel, so that there is room to move things down in them.
+    """
+    elevation, azimuth = np.radians(rng.uniform(50, 60)), np.radians(rng.uniform(-8, 8))
+    distance = rng.uniform(0.85, 1.05)
+    target = np.array([rng.uniform(-0.01, 0.01), rng.uniform(-0.01, 0.01), 0.02])
+    back = np.array([
+        np.cos(elevation) * np.sin(azimuth), -np.cos(elevation) * np.cos(azimuth),
+        np.sin(elevation)])
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    aspect = size[0] / size[1]
+    scale = rng.uniform(218, 240) * {True: 1.0, False: 0.86}[aspect < 1.2] * (
+        0.94 if aspect > 1.5 else 1.0)
+    return Camera(
+        position=target + distance * back, rotation=np.stack([right, np.cross(back, right), back], 1),
+        focal_px=scale * distance * size[0] / REFERENCE_WIDTH_PX, size=size)
+
+
+class Workspace:
+    """The quadrilateral of the table in which things are placed and moved."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        width, height = camera.size
+        self._low = np.array([0.11 * width, 0.24 * height])
+        self._high = np.array([0.89 * width, 0.86 * height])
+        self.metres_per_px = (
+            width / REFERENCE_WIDTH_PX / camera.px_per_metre(np.zeros(2)))
+        """Metres per reference pixel in the middle of the picture."""
+
+    def corners(self, *, margin_px: float = 0.0) -> np.ndarray:
+        """(4, 2) metres, counter-clockwise seen from above, grown by reference pixels."""
+        grow = margin_px * self.camera.size[0] / REFERENCE_WIDTH_PX
+        (x0, y0), (x1, y1) = self._low - grow, self._high + grow
+        return self.camera.on_table(np.array([[x0, y1], [x1, y1], [x1, y0], [x0, y0]]))
+
+    def random_point(
+            self, rng: np.random.Generator, *, left: float = 0.0, right: float = 1.0) -> np.ndarray:
+        """(2,) metres, uniform in the picture between two fractions of its width."""
+        part = np.array([rng.uniform(left, right), rng.uniform()])
+        return self.camera.on_table(self._low + part * (self._high - self._low))
+
+    def contains(self, xy: np.ndarray) -> bool:
+        pixel = self.camera.project(np.array([xy[0], xy[1], 0.0]))
+        return bool(np.all(pixel >= self._low) and np.all(pixel <= self._high))
