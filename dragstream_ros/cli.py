@@ -11,7 +11,7 @@ from collections.abc import Sequence
 # A sub-command is a module with add_arguments(parser) and main(args). Only the one asked for is
 # imported, so that --help answers at once: most of them import torch.
 COMMANDS = {
-    'demo': ('dragstream_ros.evaluation.demo', 'watch it work: simulated robot, drag, predicted video'),
+    'demo': ('dragstream_ros.evaluation.demo', 'watch it work on a simulated robot'),
     'run': ('dragstream_ros.runner', 'start a group of nodes on a machine without `ros2 launch`'),
     'bench': ('dragstream_ros.evaluation.bench', 'measure speed, latency and accuracy'),
     'replay': ('dragstream_ros.evaluation.replay', 'predict along a recorded bag'),

@@ -1,15 +1,18 @@
-"""Drag messages to the core's commands and back, and from camera pixels to model pixels."""
+"""Drag messages to the core's commands and back, and from camera pixels to model pixels.
+
+Loads without ROS: the worker process needs ``transform_command``, and reading a message needs only
+its fields.
+"""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import Point, Polygon
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
 from dragstream_ros.adapters.image import array_from_image, image_from_array
 from dragstream_ros.adapters.letterbox import Letterbox, Size
@@ -22,12 +25,27 @@ from dragstream_ros.core.drag import (
     validate_command,
 )
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.msg import Drag
-from dragstream_ros.msg import DragHandle as DragHandleMessage
+
+if TYPE_CHECKING:
+    from geometry_msgs.msg import Point, Polygon
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
+
+    from dragstream_ros.msg import Drag
+    from dragstream_ros.msg import DragHandle as DragHandleMessage
 
 DEFAULT_DURATION_SECS = 1.0
 DEFAULT_RADIUS = 6 / 128  # of the image's longer side: 6 px of the bundled model's 128
 LARGEST_COORDINATE_PX = 1e6  # polygons may leave the image, but must fit fixed-point numbers
+
+
+class DragPhase(enum.IntEnum):
+    """What a Drag message says about its drag; the numbers of ``msg/Drag.msg``."""
+
+    BEGIN = 0
+    UPDATE = 1
+    END = 2
+    CANCEL = 3
 
 
 def command_from_drag(message: Drag) -> DragCommand:
@@ -65,15 +83,19 @@ def command_from_drag(message: Drag) -> DragCommand:
     return command
 
 
-def drag_from_command(command: DragCommand, *, header: Header, phase: int = Drag.BEGIN) -> Drag:
+def drag_from_command(
+    command: DragCommand, *, header: Header, phase: DragPhase = DragPhase.BEGIN
+) -> Drag:
     """Convert a command in camera pixels to a Drag; header is that of the image dragged on."""
+    from dragstream_ros.msg import Drag
+
     message = Drag(
         header=header,
         image_width=command.image_size[0],
         image_height=command.image_size[1],
         operator_id=command.operator_id,
         drag_id=command.drag_id,
-        phase=phase,
+        phase=int(phase),
         mode=int(command.mode),
         duration_secs=float(command.duration_secs),
         handles=[_handle_message(handle, header) for handle in command.handles],
@@ -136,6 +158,8 @@ def _handle(message: DragHandleMessage, image_size: Size, name: str) -> DragHand
 
 
 def _handle_message(handle: DragHandle, header: Header) -> DragHandleMessage:
+    from dragstream_ros.msg import DragHandle as DragHandleMessage
+
     message = DragHandleMessage(
         path=[_point(point) for point in handle.path_px],
         operation=int(handle.operation),
@@ -207,6 +231,8 @@ def _points(points: Sequence[Point]) -> np.ndarray:
 
 
 def _point(position_px: np.ndarray) -> Point:
+    from geometry_msgs.msg import Point
+
     return Point(x=float(position_px[0]), y=float(position_px[1]))
 
 

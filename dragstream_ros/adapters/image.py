@@ -185,9 +185,10 @@ def _decode_by_cv_bridge(data: Buffer, **fields: object) -> np.ndarray:
     try:
         return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, 'rgb8'))
     except Exception as error:  # cv_bridge passes on whatever its C++ part, numpy and OpenCV raise
+        reason = ' '.join(str(error).split())
         raise DragStreamError(
             ErrorCode.IMAGE_ENCODING_UNSUPPORTED,
-            f'cv_bridge cannot convert the image encoding {fields["encoding"]!r} to rgb8: {error}',
+            f'cv_bridge cannot convert the image encoding {fields["encoding"]!r} to rgb8 ({reason}).',
         ) from error
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from builtin_interfaces.msg import Time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from builtin_interfaces.msg import Time
 
 NS_PER_SEC = 1_000_000_000
 
@@ -14,5 +17,7 @@ def ns_from_stamp(stamp: Time) -> int:
 
 def stamp_from_ns(stamp_ns: int) -> Time:
     """Return nanoseconds as a stamp."""
+    from builtin_interfaces.msg import Time
+
     sec, nanosec = divmod(stamp_ns, NS_PER_SEC)
     return Time(sec=sec, nanosec=nanosec)
