@@ -1,0 +1,416 @@
+"""The streaming predictor: reset, observe, push_drag, step, release.
+
+Anchored, the context follows the camera: from an anchor, the newest real frame, the next
+``horizon_secs`` are predicted; then from the next anchor again.  Free-running, the stream goes on
+from its own frames.  Either way the work per chunk and the memory do not grow with the stream.
+"""
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from dragstream_ros.core.drag import (
+    DragCommand, DragMode, advance, is_noop, position_at, resize_points, validate_command)
+from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
+from dragstream_ros.core.drag_maps import drag_maps
+from dragstream_ros.core.world_model import WorldModel
+
+NS = 1_000_000_000
+LONGEST_GAP_SECS = 0.5      # a longer hole in the camera's stream starts it anew
+
+Locate = Callable[[DragCommand, int], DragCommand]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """How the stream runs.
+
+    mode: 'anchored' to the camera or 'free_running' on its own frames.
+    control: 'conditioned', the model follows drag maps, or 'guidance', DragStream's optimisation.
+    replay: of an anchored drag: 'preview' shows the whole path again from every anchor, 'follow'
+        goes on along it by the clock.
+    """
+
+    mode: Literal['anchored', 'free_running'] = 'anchored'
+    control: Literal['conditioned', 'guidance'] = 'conditioned'
+    replay: Literal['preview', 'follow'] = 'preview'
+    anchor_rate_hz: float = 2.0
+    horizon_secs: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedChunk:
+    """F predicted frames.
+
+    frames: (F, H, W, 3) uint8 RGB of the model's size; offsets_secs: (F,) after source_stamp_ns.
+    epoch grows at every reset, anchor at every new anchor; chunk_index counts from the anchor.
+    tracks_px: (n, F, 2) float32, where each handle was asked to be.
+    drift: distance of the chunk's latent statistics from the anchor's; confidence: (F,) in 0..1,
+        exp(-drift) faded over the horizon.  A hint, not a probability.
+    """
+
+    frames: np.ndarray
+    offsets_secs: np.ndarray
+    source_stamp_ns: int
+    epoch: int
+    anchor: int
+    chunk_index: int
+    last: bool
+    drag_id: str
+    tracks_px: np.ndarray
+    confidence: np.ndarray
+    drift: float
+    timings_secs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Rollout:
+    """Where a prediction stands: its context so far, and what redoing the newest chunk takes."""
+
+    context: Any
+    anchor_latents: torch.Tensor            # (n, C, h, w), the newest real ones
+    source_stamp_ns: int
+    chunk_index: int = 0
+    command: DragCommand | None = None
+    reference: Reference | None = None      # of the frames before the drag
+    newest: Reference | None = None         # the newest chunk, as an edit needs it
+    drag_id: str = ''
+
+
+@dataclass
+class _Clock:
+    """Adds up where a step's time went."""
+
+    secs: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, name: str, since: float) -> float:
+        now = time.perf_counter()
+        self.secs[name] = self.secs.get(name, 0.0) + now - since
+        return now
+
+
+class DragStream:
+    """Predicts what the camera would see; the frames are of the model's size, RGB, uint8.
+
+    locate: called with the pushed command and an anchor's stamp when a prediction starts there;
+        returns the command with its handles where they are in that frame (the core tracks
+        nothing).  What it raises drops the drag and leaves ``step``.
+    """
+
+    def __init__(self, world_model: WorldModel, guidance: DragGuidanceConfig | None = None,
+                 config: StreamConfig | None = None, locate: Locate | None = None) -> None:
+        self.world_model = world_model
+        self.config = config or StreamConfig()
+        self.guidance = DragGuidance(world_model, guidance or DragGuidanceConfig())
+        self._locate = locate
+        self._epoch = self._anchor = -1
+        self._command: DragCommand | None = None
+        self._clear()
+
+    # --- the five verbs -------------------------------------------------------------------------
+
+    def reset(self, frames: np.ndarray, stamps_ns: Sequence[int]) -> None:
+        """Start anew from real frames (T, H, W, 3), oldest first, at least one; drops the drag."""
+        self._command = None
+        self._clear()
+        self._epoch += 1
+        for frame, stamp_ns in zip(frames, stamps_ns, strict=True):
+            self._take(frame, stamp_ns)
+
+    def observe(self, frame: np.ndarray, stamp_ns: int) -> bool:
+        """Take one more real frame if one is due, a frame period after the last; True if taken.
+
+        After a gap, or when the stamps go back, the context starts anew and the drag is dropped.
+        """
+        if self._stamp_ns is None:
+            self.reset(frame[None], [stamp_ns])
+            return True
+        elapsed_secs = (stamp_ns - self._stamp_ns) / NS
+        if not 0 <= elapsed_secs <= LONGEST_GAP_SECS:
+            self.reset(frame[None], [stamp_ns])
+            return True
+        # Half a camera period early is nearer to the grid than half a period late, whatever the
+        # camera's rate; a tenth covers the jitter of stamps.
+        if elapsed_secs < 0.9 * self.world_model.frame_period_secs:
+            return False
+        self._take(frame, stamp_ns)
+        return True
+
+    def push_drag(self, command: DragCommand) -> None:
+        """Set the drag, in the model's pixels; raises DragStreamError if it makes no sense.
+
+        ANIMATE acts from the next step on, EDIT redoes the newest chunk.  Below half a pixel
+        nothing happens.
+        """
+        validate_command(command)
+        if is_noop(command) and self._command is None:
+            return
+        self._command = command
+        self._fresh_drag = True
+
+    def step(self) -> PredictedChunk | None:
+        """Predict one chunk, or return None where more input is needed first."""
+        if self._stamp_ns is None:
+            return None
+        started = time.perf_counter()
+        clock = _Clock(self._encode_secs)
+        self._encode_secs = {}
+        if self._wants_edit():
+            return self._edit(clock, started)
+        if self._wants_anchor():
+            self._rollout = self._new_rollout()
+        elif self._fresh_drag and not self._is_edit():      # free-running, dragged on the way
+            assert self._rollout is not None
+            self._rollout = self._dragged(self._rollout, self._rollout.newest)
+        if self._rollout is None or self._is_complete(self._rollout):
+            return None
+        return self._animate(self._rollout, clock, started)
+
+    def release(self) -> None:
+        """Drop the drag, keep the stream."""
+        self._command = None
+        self._fresh_drag = False
+        if self._rollout is not None:
+            self._rollout = replace(self._rollout, command=None, drag_id='')
+
+    def branch(self, horizon_secs: float | None = None) -> DragStream:
+        """Return a stream with the same past, shared, that can be dragged on its own."""
+        config = self.config if horizon_secs is None else replace(
+            self.config, horizon_secs=horizon_secs)
+        twin = DragStream(self.world_model, self.guidance.config, config, self._locate)
+        twin._epoch, twin._anchor = self._epoch, self._anchor
+        twin._context, twin._stamp_ns = self._context, self._stamp_ns
+        twin._recent = self._recent.copy()
+        return twin
+
+    @property
+    def context_bytes(self) -> int:
+        """Size of the context of the real frames; 0 where the model does not say."""
+        return int(getattr(self._context, 'nbytes', 0))
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """Stamp of the newest real frame taken."""
+        return self._stamp_ns
+
+    # --- real frames ----------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._context = self.world_model.empty_context()
+        self._stamp_ns: int | None = None
+        self._rollout: _Rollout | None = None
+        self._fresh_drag = False
+        self._encode_secs: dict[str, float] = {}
+        # The newest real latents, each with the context before it (None: it was the first): the
+        # reference of a drag.
+        self._recent: deque[tuple[torch.Tensor, Any]] = deque(
+            maxlen=self.world_model.frames_per_chunk)
+
+    def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
+        clock = _Clock(self._encode_secs)
+        now = time.perf_counter()
+        latent = self.world_model.encode(frame[None])
+        now = clock.lap('encode', now)
+        self._recent.append((latent, None if self._stamp_ns is None else self._context))
+        self._context = self.world_model.commit(latent, self._context)
+        clock.lap('commit', now)
+        self._stamp_ns = stamp_ns
+
+    # --- predictions ----------------------------------------------------------------------------
+
+    def _wants_anchor(self) -> bool:
+        rollout = self._rollout
+        if rollout is None:
+            return True
+        if self.config.mode == 'free_running':
+            return False
+        assert self._stamp_ns is not None
+        waited_secs = (self._stamp_ns - rollout.source_stamp_ns) / NS
+        # A hair less than the period: stamps jitter, and a frame later is a period late.
+        due = waited_secs >= 1 / self.config.anchor_rate_hz - 0.5 * self._period_secs
+        animate = self._fresh_drag and not self._is_edit()
+        return animate or (due and self._is_complete(rollout))
+
+    def _new_rollout(self) -> _Rollout:
+        assert self._stamp_ns is not None
+        self._anchor += 1
+        latents = torch.cat([latent for latent, _ in self._recent])
+        rollout = _Rollout(self._context, latents, self._stamp_ns)
+        return self._dragged(rollout, None)
+
+    def _dragged(self, rollout: _Rollout, newest: Reference | None) -> _Rollout:
+        """Give the rollout the drag, as it stands at the rollout's newest frame."""
+        command = self._command
+        if command is None or self._is_edit():      # an edit waits for a chunk to redo
+            return replace(rollout, command=None, drag_id='')
+        self._fresh_drag = False
+        if self.config.mode == 'anchored':
+            command = self._at_anchor(command, rollout.source_stamp_ns)
+        if command is None:
+            return replace(rollout, command=None, drag_id='')
+        start = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
+        command = replace(command, stamp_ns=rollout.source_stamp_ns + round(start * NS))
+        reference = newest or self._real_reference()
+        return replace(rollout, command=command, reference=reference, drag_id=command.drag_id)
+
+    def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:
+        if self.config.replay == 'follow':
+            secs = max(0.0, (anchor_ns - command.stamp_ns) / NS)
+            if secs >= command.duration_secs:
+                self._command = None
+                return None
+            return advance(command, secs)
+        if self._locate is None:
+            return command
+        try:
+            return self._locate(command, anchor_ns)
+        except Exception:
+            self._command = None
+            raise
+
+    def _real_reference(self) -> Reference:
+        """The newest real frames as a chunk, noised as a prediction would be at that point."""
+        model, step = self.world_model, self.guidance.config.guided_step
+        latents = torch.cat([latent for latent, _ in self._recent])
+        missing = model.frames_per_chunk - len(latents)
+        x0 = torch.cat([latents[:1].expand(missing, -1, -1, -1), latents])
+        sigma = model.sigmas[step]
+        noisy = (1 - sigma) * x0 + sigma * self._noises(0)[step]
+        before = self._recent[0][1]
+        return Reference(noisy, x0, self._context if before is None or missing else before)
+
+    def _animate(self, rollout: _Rollout, clock: _Clock, started: float) -> PredictedChunk:
+        command = rollout.command
+        first = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
+        starts_at = 0.0
+        if command is not None:
+            starts_at = (command.stamp_ns - rollout.source_stamp_ns) / NS
+            if first - starts_at >= command.duration_secs:      # its path has ended
+                command = None
+                rollout = replace(rollout, command=None, drag_id='')
+                if self.config.mode == 'free_running':
+                    self._command = None
+        times = first - starts_at + self._period_secs * np.arange(
+            self.world_model.frames_per_chunk + 1)
+        return self._predict(rollout, command, times, clock, started)
+
+    def _wants_edit(self) -> bool:
+        return (self._fresh_drag and self._is_edit()
+                and self._rollout is not None and self._rollout.newest is not None)
+
+    def _is_edit(self) -> bool:
+        return self._command is not None and self._command.mode == DragMode.EDIT
+
+    def _edit(self, clock: _Clock, started: float) -> PredictedChunk:
+        """Redo the newest chunk so that its last frame obeys the whole drag at once."""
+        assert self._rollout is not None and self._command is not None
+        command, newest = self._command, self._rollout.newest
+        assert newest is not None
+        self._command, self._fresh_drag = None, False
+        rollout = replace(self._rollout, context=newest.context, reference=newest,
+                          chunk_index=self._rollout.chunk_index - 1, drag_id=command.drag_id,
+                          command=None)
+        # The path is spread over the chunk and arrives in its last frame.
+        times = np.linspace(0, command.duration_secs, self.world_model.frames_per_chunk + 1)
+        return self._predict(rollout, command, times, clock, started)
+
+    def _predict(self, rollout: _Rollout, command: DragCommand | None, times: np.ndarray,
+                 clock: _Clock, started: float) -> PredictedChunk:
+        """Denoise, commit and decode one chunk.
+
+        times: (F + 1,) s after the drag's start, of the last known frame and the chunk's frames.
+        """
+        model, noises = self.world_model, self._noises(rollout.chunk_index)
+        tracks = self._tracks(command, times)
+        guided = command if self.config.control == 'guidance' else None
+        maps = None
+        if command is not None and guided is None:
+            cells = torch.from_numpy(resize_points(
+                tracks, model.image_size, model.latent_shape[:0:-1])).float()
+            maps = drag_maps(cells[:, 0], cells[:, 1:], model.latent_shape[1:])
+        now = time.perf_counter()
+        z = noises[0]
+        with torch.no_grad():
+            for step, sigma in enumerate(model.sigmas):
+                if step:
+                    z = (1 - sigma) * x0 + sigma * noises[step]
+                if guided is not None and step == self.guidance.config.guided_step:
+                    now = clock.lap('denoise', now)
+                    assert rollout.reference is not None
+                    z = self.guidance.optimise(z, rollout.context, rollout.reference, guided,
+                                               times[1:], seed=self._seed(rollout.chunk_index))
+                    now = clock.lap('guide', now)
+                if step == self.guidance.config.guided_step:
+                    noisy = z
+                x0 = model.denoise(z, step, rollout.context, maps).x0
+                assert x0 is not None
+            now = clock.lap('denoise', now)
+            newest = Reference(noisy, x0, rollout.context)
+            context = model.commit(x0, rollout.context)
+            now = clock.lap('commit', now)
+            frames = model.decode(x0)
+            clock.lap('decode', now)
+        done = replace(rollout, context=context, chunk_index=rollout.chunk_index + 1,
+                       newest=newest)
+        self._rollout = done
+        return self._chunk(rollout, frames, x0, tracks[:, 1:], self._is_complete(done), clock,
+                           started)
+
+    def _chunk(self, rollout: _Rollout, frames: np.ndarray, x0: torch.Tensor, tracks: np.ndarray,
+               last: bool, clock: _Clock, started: float) -> PredictedChunk:
+        count = len(frames)
+        index = rollout.chunk_index * count + 1 + np.arange(count)
+        offsets = index * self._period_secs
+        drift = _drift(x0, rollout.anchor_latents)
+        fade = np.exp(-0.5 * offsets / self.config.horizon_secs)
+        clock.secs['total'] = time.perf_counter() - started
+        return PredictedChunk(
+            frames=frames, offsets_secs=offsets, source_stamp_ns=rollout.source_stamp_ns,
+            epoch=self._epoch, anchor=self._anchor, chunk_index=rollout.chunk_index, last=last,
+            drag_id=rollout.drag_id, tracks_px=tracks.astype(np.float32),
+            confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
+            timings_secs=clock.secs)
+
+    def _tracks(self, command: DragCommand | None, times: np.ndarray) -> np.ndarray:
+        """(n, len(times), 2) px: where the handles are asked to be."""
+        if command is None:
+            return np.zeros((0, len(times), 2))
+        return np.array([[position_at(handle, float(t), command.duration_secs) for t in times]
+                         for handle in command.handles])
+
+    def _is_complete(self, rollout: _Rollout) -> bool:
+        if self.config.mode == 'free_running':
+            return False
+        predicted = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
+        return predicted >= self.config.horizon_secs - 1e-6
+
+    def _noises(self, chunk_index: int) -> list[torch.Tensor]:
+        """The noise of each denoise step: the same for the same chunk of every anchor.
+
+        So neighbouring predictions differ by what the camera saw, not by the dice.
+        """
+        generator = torch.Generator().manual_seed(self._seed(chunk_index))
+        shape = (self.world_model.frames_per_chunk, *self.world_model.latent_shape)
+        return [torch.randn(shape, generator=generator) for _ in self.world_model.sigmas]
+
+    def _seed(self, chunk_index: int) -> int:
+        return (self.config.seed * 1_000_003 + chunk_index) % 2 ** 63
+
+    @property
+    def _period_secs(self) -> float:
+        return self.world_model.frame_period_secs
+
+
+def _drift(x0: torch.Tensor, anchor: torch.Tensor) -> float:
+    """How far the mean and spread of each channel are from the real frames', in their units."""
+    dims = (0, 2, 3)
+    mean = (x0.mean(dims) - anchor.mean(dims)).abs().mean()
+    spread = (x0.std(dims) / anchor.std(dims).clamp_min(1e-6)).log().abs().mean()
+    return float(mean + spread)

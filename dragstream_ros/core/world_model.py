@@ -1,0 +1,80 @@
+"""What the core asks of a causal video model: anything with these members can be dragged.
+
+Latents are ``(F, C, h, w)`` float32 tensors, F frames of C channels on an h x w grid.  A context is
+an opaque value that holds what the model remembers of the past (its key/value cache).  Contexts are
+immutable: ``commit`` returns a new one and leaves the old one valid, so branching a stream or
+redoing a chunk is keeping a reference, and an optimisation cannot disturb the live stream.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Queries, keys and values of one self-attention block, ready for the dot product.
+
+    queries: (heads, F * h' * w', head_dim), the chunk that is being denoised.
+    keys, values: (heads, K * h' * w', head_dim), the context's frames and then the chunk's own.
+    """
+
+    queries: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """x0: (F, C, h, w) estimate of the clean chunk, None when stopped after the taps."""
+
+    x0: torch.Tensor | None
+    taps: dict[int, Tap] = field(default_factory=dict)
+
+
+class WorldModel(Protocol):
+    """A causal, chunk-wise, few-step latent video model.
+
+    image_size: (width, height) in px of the frames it sees.
+    frame_period_secs: time between two of its frames.
+    frames_per_chunk: latent frames that are denoised together.
+    latent_shape: (C, h, w) of one latent frame.
+    token_grid: (h', w') of the attention tokens of one latent frame.
+    sigmas: noise level of each denoise step, from 1.0 down; x = (1 - sigma) x0 + sigma noise.
+    """
+
+    image_size: tuple[int, int]
+    frame_period_secs: float
+    frames_per_chunk: int
+    latent_shape: tuple[int, int, int]
+    token_grid: tuple[int, int]
+    sigmas: tuple[float, ...]
+
+    def empty_context(self) -> Any:
+        """Return the context of a stream that has seen nothing."""
+        ...
+
+    def encode(self, frames: np.ndarray) -> torch.Tensor:
+        """Encode (T, H, W, 3) uint8 RGB frames as (T, C, h, w) latents of about unit variance."""
+        ...
+
+    def decode(self, latents: torch.Tensor) -> np.ndarray:
+        """Decode (T, C, h, w) latents as (T, H, W, 3) uint8 RGB frames."""
+        ...
+
+    def denoise(self, x: torch.Tensor, step: int, context: Any, drag_maps: torch.Tensor | None = None,
+                taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
+        """Estimate the clean chunk from the noisy one ``x`` at noise level ``sigmas[step]``.
+
+        drag_maps: (F, 6, h, w) of core.drag_maps, None for an undragged prediction.
+        taps: indices of the attention blocks whose queries, keys and values are returned.
+        """
+        ...
+
+    def commit(self, x0: torch.Tensor, context: Any) -> Any:
+        """Return the context that also remembers the clean frames ``x0``; ``context`` stays valid."""
+        ...

@@ -1,0 +1,1 @@
+"""Fit the bundled world model: simulated episodes, then the autoencoder, then the dynamics."""

@@ -1,0 +1,89 @@
+"""The training set: simulated episodes, made in parallel once and kept in a cache folder."""
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+# Picture shapes that the model meets: square, and letter-boxed 4:3 and 16:9 cameras.
+ASPECTS = (1.0, 4 / 3, 16 / 9)
+ASPECT_SHARE = (0.76, 0.14, 0.10)
+MOVING_PX = 0.3         # per frame: slower than this, a thing counts as still
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """Held-out seeds are those of the benchmarks: they start at 1,000,000, these never get there."""
+
+    episodes: int = 480
+    episode_secs: float = 6.0
+    first_seed: int = 0
+
+
+@dataclass
+class EpisodeSet:
+    """Episodes of equal length, E of T frames, with P points each, padded with invisible ones.
+
+    frames: (E, T, 128, 128, 3) uint8; points_px: (E, T, P, 2) float32; visible: (E, T, P) bool;
+    point_thing: (E, P) int16, -1 for static points; masks: (E, T, 128, 128) uint8, thing + 1.
+    """
+
+    frames: np.ndarray
+    points_px: np.ndarray
+    visible: np.ndarray
+    point_thing: np.ndarray
+    masks: np.ndarray
+
+
+def make_episodes(folder: Path, config: EpisodeConfig, workers: int) -> None:
+    """Simulate what the cache folder does not hold yet; safe to interrupt and call again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = [s for s in range(config.first_seed, config.first_seed + config.episodes)
+             if not _path(folder, s).is_file()]
+    make = partial(_make_episode, folder, config.episode_secs)
+    with multiprocessing.get_context('spawn').Pool(workers) as pool:
+        for done, _ in enumerate(pool.imap_unordered(make, seeds, chunksize=4), 1):
+            if done % 20 == 0 or done == len(seeds):
+                print(f'episodes: {done}/{len(seeds)}', flush=True)
+
+
+def load_episodes(folder: Path, config: EpisodeConfig) -> EpisodeSet:
+    """Load all episodes of the configuration into memory (about 3 MB each)."""
+    seeds = range(config.first_seed, config.first_seed + config.episodes)
+    loaded = [dict(np.load(_path(folder, s))) for s in seeds if _path(folder, s).is_file()]
+    points = max(e['point_thing'].shape[0] for e in loaded)
+
+    def padded(key: str, axis: int, fill: float) -> np.ndarray:
+        arrays = []
+        for e in loaded:
+            pad = [(0, 0)] * e[key].ndim
+            pad[axis] = (0, points - e[key].shape[axis])
+            arrays.append(np.pad(e[key], pad, constant_values=fill))
+        return np.stack(arrays)
+
+    return EpisodeSet(frames=np.stack([e['frames'] for e in loaded]),
+                      points_px=padded('points_px', 1, 0.0), visible=padded('visible', 1, 0),
+                      point_thing=padded('point_thing', 0, -1),
+                      masks=np.stack([e['masks'] for e in loaded]))
+
+
+def _path(folder: Path, seed: int) -> Path:
+    return folder / f'episode_{seed:07d}.npz'
+
+
+def _make_episode(folder: Path, secs: float, seed: int) -> int:
+    from dragstream_ros.simulation.episode import generate_episode
+    aspect = np.random.default_rng(seed).choice(ASPECTS, p=ASPECT_SHARE)
+    episode = generate_episode(seed, secs=secs, aspect=float(aspect))
+    kinds = [thing.kind for thing in episode.things]
+    thing = np.array([-1 if kinds[t] == 'static' else t for t in episode.point_thing], np.int16)
+    path = _path(folder, seed)
+    partial_path = path.with_suffix('.part')
+    with partial_path.open('wb') as file:
+        np.savez(file, frames=episode.frames, points_px=episode.points_px.astype(np.float32),
+                 visible=episode.point_visible, point_thing=thing, masks=episode.masks)
+    partial_path.rename(path)           # a killed run leaves no half episode under the real name
+    return seed

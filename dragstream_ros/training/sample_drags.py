@@ -1,0 +1,49 @@
+"""Draw training drags from true tracks: which points of which things an operator might have held."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
+
+
+@dataclass(frozen=True)
+class DragSampling:
+    """Shares of samples; what is dropped makes the same weights a plain, undragged model."""
+
+    undragged: float = 0.4          # of clips: no handle at all
+    thing_kept: float = 0.5         # of things, in a dragged clip
+    second_point: float = 0.3       # of kept things: a second point of it (tells its turning)
+    static_point: float = 0.15      # of dragged clips: a point that stays put
+    jitter_px: float = 0.5          # operators do not click to the pixel
+
+
+def sample_handles(points_px: np.ndarray, visible: np.ndarray, thing: np.ndarray,
+                   config: DragSampling, rng: np.random.Generator) -> np.ndarray:
+    """Choose points that are seen at the start of a clip.
+
+    points_px: (T, P, 2); visible: (P,) in the first frame; thing: (P,), -1 for static points.
+    Returns (T, n, 2), a track a handle.
+    """
+    chosen: list[int] = []
+    if rng.random() >= config.undragged:
+        for t in np.unique(thing[thing >= 0]):
+            candidates = np.flatnonzero((thing == t) & visible)
+            if len(candidates) and rng.random() < config.thing_kept:
+                count = 2 if rng.random() < config.second_point else 1
+                chosen.extend(rng.permutation(candidates)[:count])
+        candidates = np.flatnonzero((thing < 0) & visible)
+        if len(candidates) and rng.random() < config.static_point:
+            chosen.append(rng.choice(candidates))
+    tracks = points_px[:, chosen]
+    return tracks + rng.normal(0, config.jitter_px, (1, len(chosen), 2))
+
+
+def chunk_maps(tracks_px: np.ndarray, latent_size: int, image_size: int) -> torch.Tensor:
+    """(1 + F, n, 2) tracks, the last known frame first -> (F, 6, h, w) maps."""
+    cells = torch.from_numpy((tracks_px + 0.5) * (latent_size / image_size) - 0.5).float()
+    if cells.shape[1] == 0:
+        return torch.zeros(len(cells) - 1, N_PLANES, latent_size, latent_size)
+    return drag_maps(cells[0], cells[1:].transpose(0, 1), (latent_size, latent_size))

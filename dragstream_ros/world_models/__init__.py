@@ -1,0 +1,27 @@
+"""Causal video models behind one protocol, core.world_model.WorldModel."""
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.errors import DragStreamError, ErrorCode
+
+
+def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
+    """Load a model by name, or your own by 'package.module:function'.
+
+    folder: where its weights are; empty for the bundled ones.  A function named with a colon is
+    called with the folder and returns the model.
+    """
+    path = Path(folder) if folder else None
+    if name == 'tabletop':
+        from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+        return TabletopWorldModel.load(path)
+    module, colon, function = name.partition(':')
+    if not colon:
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"There is no world model called {name!r}: use 'tabletop' or 'package.module:function'.")
+    model: WorldModel = getattr(importlib.import_module(module), function)(path)
+    return model
