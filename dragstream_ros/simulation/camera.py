@@ -11,6 +11,20 @@ REFERENCE_WIDTH_PX = 128
 
 
 @dataclass(frozen=True, kw_only=True)
+class Intrinsics:
+    """Focal length and principal point (x, y), pixels; (0, 0) is the top-left pixel's centre."""
+
+    focal_px: float
+    centre_px: tuple[float, float]
+
+    def moved(self, corner_px: tuple[int, int]) -> Intrinsics:
+        """Of a picture in which this one begins at ``corner_px``."""
+        x, y = self.centre_px
+        return Intrinsics(
+            focal_px=self.focal_px, centre_px=(x + corner_px[0], y + corner_px[1]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Camera:
     """A pinhole camera without distortion, in metres and pixels of the content (no bars).
 
@@ -28,18 +42,23 @@ class Camera:
         return float(np.degrees(2 * np.arctan(self.size[1] / 2 / self.focal_px)))
 
     @property
-    def principal_px(self) -> tuple[float, float]:
-        return (self.size[0] / 2 - 0.5, self.size[1] / 2 - 0.5)
+    def is_wide(self) -> bool:
+        return self.size[0] / self.size[1] > 1.2
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        return Intrinsics(
+            focal_px=self.focal_px, centre_px=(self.size[0] / 2 - 0.5, self.size[1] / 2 - 0.5))
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) in metres to pixels (..., 2), (x, y)."""
         local = (points - self.position) @ self.rotation
         scale = self.focal_px / -local[..., 2:]
-        return local[..., :2] * scale * (1, -1) + self.principal_px
+        return local[..., :2] * scale * (1, -1) + self.intrinsics.centre_px
 
     def on_table(self, pixels: np.ndarray, *, height: float = 0.0) -> np.ndarray:
         """Pixels (..., 2) to the points (..., 2) of the plane z = height that they show."""
-        flat = (np.asarray(pixels, float) - self.principal_px) * (1, -1) / self.focal_px
+        flat = (np.asarray(pixels, float) - self.intrinsics.centre_px) * (1, -1) / self.focal_px
         rays = np.concatenate([flat, -np.ones_like(flat[..., :1])], -1) @ self.rotation.T
         return (self.position + rays * (height - self.position[2]) / rays[..., 2:])[..., :2]
 
@@ -62,11 +81,12 @@ def random_camera(rng: np.random.Generator, *, size: tuple[int, int]) -> Camera:
         np.sin(elevation)])
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     aspect = size[0] / size[1]
-    scale = rng.uniform(218, 240) * {True: 1.0, False: 0.86}[aspect < 1.2] * (
-        0.94 if aspect > 1.5 else 1.0)
+    zoom = 1.0 if aspect < 1.2 else 0.86 if aspect < 1.5 else 0.8084
+    px_per_metre = rng.uniform(218, 240) * zoom * size[0] / REFERENCE_WIDTH_PX
     return Camera(
-        position=target + distance * back, rotation=np.stack([right, np.cross(back, right), back], 1),
-        focal_px=scale * distance * size[0] / REFERENCE_WIDTH_PX, size=size)
+        position=target + distance * back,
+        rotation=np.stack([right, np.cross(back, right), back], axis=1),
+        focal_px=px_per_metre * distance, size=size)
 
 
 class Workspace:

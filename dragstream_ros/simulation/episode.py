@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dragstream_ros.simulation.scene import TabletopScene, Thing
+from dragstream_ros.simulation.scene import TabletopScene
+from dragstream_ros.simulation.truth import Thing
 
 
 @dataclass(kw_only=True)

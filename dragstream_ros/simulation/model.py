@@ -12,14 +12,14 @@ import mujoco
 import numpy as np
 
 from dragstream_ros.simulation.camera import Camera, Workspace
+from dragstream_ros.simulation.gripper import add_gripper
+from dragstream_ros.simulation.renderer import MAX_SIZE
 from dragstream_ros.simulation.things import Colour, GripperLook, ObjectShape
 
 TICK_SECS = 1 / 60
 """One step of the script; the physics takes ``SUBSTEPS`` in it."""
 SUBSTEPS = 2
-HAND_BODIES = ('hand', 'left', 'right', 'forearm')
-HAND_POINTS = np.array([(0, 0, 0), (0, -0.019, 0.062), (0, -0.010, 0.0), (0, -0.010, 0.0)])
-"""Tool centre, palm and the two fingertips, each in the frame of its body (hand, hand, left, right)."""
+WALL_MARGIN_PX = 5.0
 _SHAPES = {
     'box': mujoco.mjtGeom.mjGEOM_BOX, 'cylinder': mujoco.mjtGeom.mjGEOM_CYLINDER,
     'ellipsoid': mujoco.mjtGeom.mjGEOM_ELLIPSOID}
@@ -67,7 +67,7 @@ def build_model(
     spec.option.timestep = TICK_SECS / SUBSTEPS
     spec.option.gravity = [0, 0, 0]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    spec.visual.global_.offwidth = spec.visual.global_.offheight = 2048
+    spec.visual.global_.offwidth = spec.visual.global_.offheight = MAX_SIZE
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear, spec.visual.map.zfar = 0.05, 20.0
     spec.stat.extent, spec.stat.center = 1.0, [0, 0, 0]
@@ -77,13 +77,15 @@ def build_model(
     mujoco.mju_mat2Quat(quat, camera.rotation.reshape(-1))
     view.quat = quat
     _add_surroundings(spec, surroundings)
-    for corner, following in zip(workspace.corners(margin_px=5), np.roll(
-            workspace.corners(margin_px=5), -1, axis=0)):
+    corners = workspace.corners(margin_px=WALL_MARGIN_PX)
+    for corner, following in zip(corners, np.roll(corners, -1, axis=0)):
         _add_wall(world, corner, following)
     for index, (shape, place) in enumerate(zip(shapes, places)):
         _add_object(world, index, shape, place)
     for index, look in enumerate(grippers):
-        _add_hand(world, index, look)
+        add_gripper(world, index, look)
+        shade = world.add_body(name=f'hand_shade_{index}', mocap=True)
+        _add_shade(shade, 'box', np.array([0.046, 0.014]), (0, 0, 0))
     return spec.compile()
 
 
@@ -139,7 +141,7 @@ def _add_object(world: mujoco.MjsBody, index: int, shape: ObjectShape, place: np
             contype=3 if part.solid else 0, conaffinity=3 if part.solid else 0,
             mass=0.15 if part.solid else 0.001, friction=[0.3, 0.005, 0.0001],
             solref=[0.04, 1.0], condim=3)
-    shade = world.add_body(name=f'shade_{index}', mocap=True, pos=[*place[:2], 0])
+    shade = world.add_body(name=f'object_shade_{index}', mocap=True, pos=[*place[:2], 0])
     for part in shape.parts:
         if part.solid:
             _add_shade(shade, part.kind, np.array(part.size[:2]), part.position)
@@ -156,26 +158,3 @@ def _add_shade(
         type=mujoco.mjtGeom.mjGEOM_BOX if kind == 'box' else mujoco.mjtGeom.mjGEOM_ELLIPSOID,
         size=[*(radii + 0.006), 0.0008], pos=[position[0], position[1], 0.0004],
         rgba=[0, 0, 0, 0.28], contype=0, conaffinity=0)
-
-
-def _add_hand(world: mujoco.MjsBody, index: int, look: GripperLook) -> None:
-    solid = {'contype': 1, 'conaffinity': 1, 'friction': [0.3, 0.005, 0.0001],
-             'solref': [0.04, 1.0]}
-    ghost = {'contype': 0, 'conaffinity': 0}
-    box, capsule = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE
-    hand = world.add_body(name=f'hand_{index}', mocap=True)
-    hand.add_geom(type=box, size=[0.052, 0.019, 0.014], pos=[0, 0, 0.062],
-                  rgba=[*look.palm, 1], **solid)
-    hand.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[0.021, 0.016, 0], pos=[0, 0, 0.09],
-                  rgba=[*look.arm, 1], **ghost)
-    for side in ('left', 'right'):
-        finger = world.add_body(name=f'{side}_{index}', mocap=True)
-        finger.add_geom(type=box, size=[0.008, 0.010, 0.030], pos=[0, 0, 0.020],
-                        rgba=[*look.finger, 1], **solid)
-    forearm = world.add_body(name=f'forearm_{index}', mocap=True)
-    forearm.add_geom(type=capsule, fromto=[0, 0, 0, 0, 0, 0.9], size=[0.021, 0, 0],
-                     rgba=[*look.arm, 1], **ghost)
-    forearm.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, fromto=[0, 0, 0.045, 0, 0, 0.06],
-                     size=[0.0225, 0, 0], rgba=[*look.palm, 1], **ghost)
-    shade = world.add_body(name=f'shade_hand_{index}', mocap=True)
-    _add_shade(shade, 'box', np.array([0.046, 0.014]), (0, 0, 0))

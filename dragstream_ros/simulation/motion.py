@@ -1,4 +1,4 @@
-"""Smooth motions as pure functions of time."""
+"""Smooth motions and planar poses as pure functions. Poses are (x, y, z, yaw): metres, radians."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def bezier(control: np.ndarray, share: float) -> np.ndarray:
     return weights @ control
 
 
-def nearest_turn(angle: float, reference: float, period: float = 2 * np.pi) -> float:
-    """The angle equal to ``angle`` modulo ``period`` that is nearest to ``reference``."""
-    return angle + period * round((reference - angle) / period)
+def turned(xy: np.ndarray, angle: float) -> np.ndarray:
+    """``xy`` (2,) turned counter-clockwise seen from above."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([cosine * xy[0] - sine * xy[1], sine * xy[0] + cosine * xy[1]])
+
+
+def pose_in(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """World ``pose`` as seen from ``frame``; undone by :func:`pose_from`."""
+    return np.array([
+        *turned(pose[:2] - frame[:2], -frame[3]), pose[2] - frame[2], pose[3] - frame[3]])
+
+
+def pose_from(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """World pose of what stands at ``pose`` as seen from ``frame``."""
+    return np.array([
+        *(frame[:2] + turned(pose[:2], frame[3])), frame[2] + pose[2], frame[3] + pose[3]])

@@ -149,5 +149,6 @@ def _angle(name: str, rng: np.random.Generator, colour: Colour, scale: float) ->
     return ObjectShape(
         name=name, colour=colour, height=2 * tall, radius=float(np.hypot(long, thick + stem)),
         parts=parts, grip_width=2 * thick, grip_angle=np.pi / 2, grip_offset=(0.0, bar_y),
-        points=_top_points(2 * tall, (0.3 * shift, bar_y), (0.8 * long, bar_y), (-0.8 * long, bar_y),
-                           (shift, bar_y + thick + 1.6 * stem)))
+        points=_top_points(
+            2 * tall, (0.3 * shift, bar_y), (0.8 * long, bar_y), (-0.8 * long, bar_y),
+            (shift, bar_y + thick + 1.6 * stem)))
