@@ -104,4 +104,4 @@ class Renderer:
         pixels = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_render(view, self._scene, self._context)
         mujoco.mjr_readPixels(pixels, None, view, self._context)
-        return pixels[::-1]
+        return np.ascontiguousarray(pixels[::-1])

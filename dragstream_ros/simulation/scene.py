@@ -22,7 +22,8 @@ from dragstream_ros.simulation.things import Colour, random_gripper, random_obje
 from dragstream_ros.simulation.truth import Thing, Truth, visible_points
 from dragstream_ros.simulation.world import World
 
-SUPERSAMPLING = 2
+SUPERSAMPLED_UP_TO_PX = 320
+"""Pictures up to this wide are drawn at twice their size and averaged, against jagged edges."""
 STATIC_POINTS = 6
 
 
@@ -96,7 +97,9 @@ class TabletopScene:
     def render(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises NoGraphics where nothing can be rendered."""
         width, height = self._frame.content
-        large = self._drawer().picture((width * SUPERSAMPLING, height * SUPERSAMPLING))
+        if width > SUPERSAMPLED_UP_TO_PX:
+            return self._frame.paste(self._drawer().picture((width, height)))
+        large = self._drawer().picture((2 * width, 2 * height))
         return self._frame.paste(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
 
     def truth(self) -> Truth:
