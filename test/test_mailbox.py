@@ -41,8 +41,8 @@ def is_readable(reader: MailboxReader) -> bool:
 
 def test_a_frame_arrives_as_it_was_put(mailbox, reader):
     sent = RawFrame(
-        data=bytes(range(200)), stamp_ns=-5, arrival_ns=1 << 62, generation=7, encoding='bayer_rggb8',
-        height=10, width=20, step=30, is_bigendian=True,
+        data=bytes(range(200)), stamp_ns=-5, arrival_ns=1 << 62, generation=7,
+        encoding='bayer_rggb8', height=10, width=20, step=30, is_bigendian=True,
     )
     mailbox.put(sent)
     assert reader.take() == sent
@@ -138,11 +138,18 @@ def test_no_frame_is_torn_while_two_processes_are_at_it(mailbox):
     assert n_taken + n_dropped == n_frames and n_taken > 1
 
 
+DO_NOTHING = textwrap.dedent("""
+    import sys, time
+    from dragstream_ros.worker.mailbox import MailboxReader
+    reader = MailboxReader(int(sys.argv[1]), int(sys.argv[2]))
+    print('ready', flush=True)
+    time.sleep(60)
+""")
+
+
 def test_a_killed_reader_holds_nothing_and_leaves_nothing(mailbox):
     before = set(os.listdir('/dev/shm'))
-    idle = "import sys, time, mmap; from dragstream_ros.worker.mailbox import MailboxReader;" \
-        "r = MailboxReader(int(sys.argv[1]), int(sys.argv[2])); print('ready', flush=True); time.sleep(60)"
-    with start_reader(mailbox, idle) as process:
+    with start_reader(mailbox, DO_NOTHING) as process:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(5)
     start = time.perf_counter()

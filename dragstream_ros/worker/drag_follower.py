@@ -1,0 +1,70 @@
+"""Follows what an operator grabbed from the image that was dragged on to later images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand, shift
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.masks.track_points import track_points
+from dragstream_ros.worker.frame_intake import HISTORY_SECS, ModelFrame
+
+NS = 1_000_000_000
+AHEAD_SECS = 0.5  # the image dragged on may still be on its way to us
+
+
+class DragFollower:
+    """A command in model pixels, bound to the frame it was given on.
+
+    command: as given, stamped with that frame's stamp.
+    """
+
+    def __init__(self, command: DragCommand, frames: Sequence[ModelFrame]) -> None:
+        """Look up the frame among those kept, oldest first.
+
+        :raises DragStreamError: DRAG_STALE, the frame is not kept
+        """
+        self._frame = _frame_dragged_on(command.stamp_ns, frames)
+        self.command = replace(command, stamp_ns=self._frame.stamp_ns)
+        self._points_px = self._grabbed_px = np.array(
+            [handle.path_px[0] for handle in command.handles], np.float64)
+
+    def located(self, frames: Sequence[ModelFrame], until_ns: int) -> DragCommand:
+        """The command with its handles where they are in the newest frame up to until_ns.
+
+        :raises DragStreamError: DRAG_LOST
+        """
+        for frame in frames:
+            if self._frame.stamp_ns < frame.stamp_ns <= until_ns:
+                points_px, found = track_points(
+                    self._frame.pixels, frame.pixels, self._points_px)
+                if not found.all():
+                    raise DragStreamError(
+                        ErrorCode.DRAG_LOST,
+                        f'Handle {int(np.argmin(found))} could not be followed to the newest '
+                        'image; grab something with more texture, or drag again.',
+                    )
+                self._frame, self._points_px = frame, points_px
+        return shift(self.command, list(self._points_px - self._grabbed_px))
+
+
+def _frame_dragged_on(stamp_ns: int, frames: Sequence[ModelFrame]) -> ModelFrame:
+    nearest = min(frames, key=lambda frame: abs(frame.stamp_ns - stamp_ns))
+    too_old_secs = (frames[0].stamp_ns - stamp_ns) / NS
+    too_new_secs = (stamp_ns - frames[-1].stamp_ns) / NS
+    if too_old_secs > 0.0 and nearest.stamp_ns != stamp_ns:
+        raise DragStreamError(
+            ErrorCode.DRAG_STALE,
+            f'The image dragged on is {(frames[-1].stamp_ns - stamp_ns) / NS:.1f} s older than the '
+            f'newest, and {HISTORY_SECS:g} s are kept; drag on a fresh image.',
+        )
+    if too_new_secs > AHEAD_SECS:
+        raise DragStreamError(
+            ErrorCode.DRAG_STALE,
+            f'The image dragged on is {too_new_secs:.1f} s newer than the newest we have; copy the '
+            "camera image's stamp into the drag.",
+        )
+    return nearest

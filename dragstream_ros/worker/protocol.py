@@ -1,0 +1,186 @@
+"""What the node and its worker say to each other over the pipe; plain data, pickled.
+
+Camera frames do not come this way (see mailbox.py). Predicted frames do: they are small, a socket
+takes a 128x128 chunk in 0.1 ms, waits when the node is behind, and a half-written one ends with
+the process that wrote it.
+
+A generation is the node's count of fresh starts (activation, reset, clock jump); what belongs to an
+older one is thrown away by whoever sees it. An epoch is the worker's count of fresh starts of the
+stream, which a changed image size adds to; it is what users see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.errors import ErrorCode
+
+EXIT_AFTER_REPORT = 3  # exit status of a worker that ended for what a Problem has already told
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """How to predict: core.stream.StreamConfig and the name of a core.drag_guidance profile."""
+
+    mode: Literal['anchored', 'free_running'] = 'anchored'
+    control: Literal['conditioned', 'guidance'] = 'conditioned'
+    replay: Literal['preview', 'follow'] = 'preview'
+    profile: Literal['fast', 'code', 'paper'] = 'fast'
+    anchor_rate_hz: float = 2.0
+    horizon_secs: float = 1.0
+    seed: int = 0
+
+
+# Node to worker.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """The first message: which world model to load, where epochs go on after a restart."""
+
+    world_model: str
+    weights_folder: str
+    settings: StreamSettings
+    first_epoch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retune:
+    """Predict with other settings from now on; starts the stream over."""
+
+    settings: StreamSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reset:
+    """Forget all frames and the drag. Frames of this generation do the same, whichever is first."""
+
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushDrag:
+    """A new drag or a new path of the same one, in camera pixels."""
+
+    command: DragCommand
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseDrag:
+    """Go on undragged, if this is the drag in force."""
+
+    drag_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartGoal:
+    """Predict once from the newest frame, beside the live stream; command None: undragged."""
+
+    goal_id: int
+    command: DragCommand | None
+    horizon_secs: float
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelGoal:
+    """Stop after the chunk that is being computed."""
+
+    goal_id: int
+
+
+ToWorker = Setup | Retune | Reset | PushDrag | ReleaseDrag | StartGoal | CancelGoal
+
+
+# Worker to node.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The world model is loaded. image_size is the model's (width, height)."""
+
+    image_size: tuple[int, int]
+    frame_period_secs: float
+    frames_per_chunk: int
+    load_secs: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chunk:
+    """A core.stream.PredictedChunk cropped to the picture's content, with where it came from.
+
+    frames: (F, H, W, 3) uint8 RGB without letterbox bars. tracks_px: (n_handles, F, 2) float32 in
+    these frames' pixels. confidence: (F,) float32, 0 to 1. offsets_secs: (F,) after the source.
+    camera_size: (width, height) of the camera frame it was predicted from.
+    source_arrival_ns, sent_ns: time.monotonic_ns() of the source frame's arrival in the node, and
+    when the worker was done.
+    """
+
+    frames: np.ndarray
+    offsets_secs: np.ndarray
+    confidence: np.ndarray
+    tracks_px: np.ndarray
+    drift: float
+    generation: int
+    epoch: int
+    anchor: int
+    chunk_index: int
+    last: bool
+    drag_id: str
+    camera_size: tuple[int, int]
+    source_stamp_ns: int
+    source_arrival_ns: int
+    sent_ns: int
+    timings_secs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalChunk:
+    """One more chunk for a Predict goal; progress is 0 to 1."""
+
+    goal_id: int
+    progress: float
+    chunk: Chunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalDone:
+    """The last word on a goal."""
+
+    goal_id: int
+    code: ErrorCode = ErrorCode.OK
+    sentence: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something was wrong with an input, or is with the worker; the work goes on.
+
+    stamp_ns: of the image or drag it is about, 0: neither.
+    """
+
+    code: ErrorCode
+    sentence: str
+    stamp_ns: int = 0
+    drag_id: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """Sign of life, at least once a second while nothing long is computed. Counts since start.
+
+    n_taken, n_replaced: frames that were used, and that a newer one replaced before they could be.
+    context_bytes: what the stream remembers, 0: unknown.
+    """
+
+    n_taken: int
+    n_replaced: int
+    context_bytes: int
+
+
+FromWorker = Ready | Chunk | GoalChunk | GoalDone | Problem | Stats

@@ -1,0 +1,289 @@
+"""What the worker does: camera frames and drags in, predicted chunks out; no process, no pipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dragstream_ros.adapters.drag import transform_command
+from dragstream_ros.adapters.letterbox import Letterbox
+from dragstream_ros.core.drag import DragCommand, DragMode, path_leaves_image
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.worker.drag_follower import DragFollower
+from dragstream_ros.worker.frame_intake import ModelFrame
+from dragstream_ros.worker.goal import Goal
+from dragstream_ros.worker.protocol import (
+    CancelGoal,
+    Chunk,
+    FromWorker,
+    GoalDone,
+    Problem,
+    PushDrag,
+    ReleaseDrag,
+    Reset,
+    Retune,
+    StartGoal,
+    StreamSettings,
+    ToWorker,
+)
+from dragstream_ros.worker.stream_face import MakeStream
+
+if TYPE_CHECKING:
+    from dragstream_ros.core.stream import PredictedChunk
+
+NS = 1_000_000_000
+HOLE_SECS = 0.5  # after a longer one the stream starts over and has dropped its drag
+_N_ARRIVALS = 64  # far more than one prediction can be behind
+
+
+class PredictionSession:
+    """A stream with its drag and at most one Predict goal, fed by messages and frames.
+
+    handle() takes the node's messages, feed() the frames that are kept, step() does one piece of
+    work. Each returns what to tell the node: a DragStreamError becomes a Problem here. Any other
+    exception is a defect and ends the worker.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_size: tuple[int, int],
+        settings: StreamSettings,
+        make_stream: MakeStream,
+        first_epoch: int = 0,
+    ) -> None:
+        """Start with an empty stream; model_size is (width, height)."""
+        self._model_size = model_size
+        self._settings = settings
+        self._make_stream = make_stream
+        self._next_epoch = first_epoch
+        self._generation = 0
+        self._frames: Sequence[ModelFrame] = ()
+        self._goal: Goal | None = None
+        self._is_goals_turn = False
+        self._start_stream()
+
+    def _start_stream(self) -> None:
+        """Begin with an empty stream that is shown all frames that are kept."""
+        self._stream = self._make_stream(self._settings, self._locate)
+        self._epoch_base = self._next_epoch
+        self._camera_size: tuple[int, int] | None = None
+        self._seen_ns: int | None = None
+        self._arrivals_ns: dict[int, int] = {}
+        self._follower: DragFollower | None = None
+        self._not_before = 0.0
+
+    @property
+    def context_bytes(self) -> int:
+        """What the stream remembers; 0: unknown."""
+        return self._stream.context_bytes
+
+    # What comes in.
+
+    def feed(self, frames: Sequence[ModelFrame]) -> list[FromWorker]:
+        """Show the stream what is new among the frames that are kept, oldest first."""
+        if not frames or frames[-1].generation < self._generation:
+            return []
+        events = self._adopt(frames[-1])
+        self._frames = frames
+        for frame in frames:
+            if self._seen_ns is not None and frame.stamp_ns <= self._seen_ns:
+                continue
+            was_dropped = (
+                self._seen_ns is not None and frame.stamp_ns - self._seen_ns > HOLE_SECS * NS)
+            self._seen_ns = frame.stamp_ns
+            if self._stream.observe(frame.pixels, frame.stamp_ns):
+                self._arrivals_ns[frame.stamp_ns] = frame.arrival_ns
+            if was_dropped and self._follower is not None:
+                self._stream.push_drag(self._follower.command)
+        for stamp_ns in list(self._arrivals_ns)[:-_N_ARRIVALS]:
+            del self._arrivals_ns[stamp_ns]
+        return events
+
+    def handle(self, message: ToWorker) -> list[FromWorker]:
+        """Do what the node asks for."""
+        if isinstance(message, PushDrag):
+            return self._push_drag(message)
+        if isinstance(message, ReleaseDrag):
+            if self._follower is not None and self._follower.command.drag_id == message.drag_id:
+                self._stream.release()
+                self._follower = None
+        elif isinstance(message, Reset):
+            return self._advance_generation(message.generation)
+        elif isinstance(message, Retune):
+            self._settings = message.settings
+            self._start_stream()
+        elif isinstance(message, StartGoal):
+            return self._start_goal(message)
+        elif isinstance(message, CancelGoal):
+            if self._goal is not None and self._goal.goal_id == message.goal_id:
+                self._goal.is_cancelled = True
+        return []
+
+    # What goes out.
+
+    def step(self) -> list[FromWorker]:
+        """Compute one chunk, live or of the goal in turn; empty: there is nothing to do now."""
+        self._is_goals_turn = not self._is_goals_turn
+        if self._goal is not None and self._is_goals_turn:
+            return self._step_goal(self._goal)
+        events = self._step_live()
+        if not events and self._goal is not None:
+            return self._step_goal(self._goal)
+        return events
+
+    def _step_live(self) -> list[FromWorker]:
+        if time.monotonic() < self._not_before:
+            return []
+        try:
+            predicted = self._stream.step()
+        except DragStreamError as error:
+            return [self._problem(error, self._drop_drag())]
+        if predicted is None:
+            return []
+        if self._settings.mode == 'free_running':
+            # Nobody can watch faster than time goes by: stay one chunk ahead.
+            length_secs = float(predicted.offsets_secs[-1] - predicted.offsets_secs[0])
+            length_secs *= len(predicted.frames) / max(len(predicted.frames) - 1, 1)
+            self._not_before = max(self._not_before, time.monotonic() - length_secs) + length_secs
+        return [self._chunk(predicted)]
+
+    def _step_goal(self, goal: Goal) -> list[FromWorker]:
+        events = goal.step(self._chunk)
+        if goal.is_done:
+            self._goal = None
+        return events
+
+    def _chunk(self, predicted: PredictedChunk) -> Chunk:
+        assert self._camera_size is not None
+        letterbox = Letterbox(self._camera_size, self._model_size)
+        self._next_epoch = max(self._next_epoch, self._epoch_base + predicted.epoch + 1)
+        return Chunk(
+            frames=np.ascontiguousarray(letterbox.crop(predicted.frames)),
+            offsets_secs=predicted.offsets_secs,
+            confidence=predicted.confidence,
+            tracks_px=letterbox.target_to_content(predicted.tracks_px).astype(np.float32),
+            drift=predicted.drift,
+            generation=self._generation,
+            epoch=self._epoch_base + predicted.epoch,
+            anchor=predicted.anchor,
+            chunk_index=predicted.chunk_index,
+            last=predicted.last,
+            drag_id=predicted.drag_id,
+            camera_size=self._camera_size,
+            source_stamp_ns=predicted.source_stamp_ns,
+            source_arrival_ns=self._arrivals_ns.get(predicted.source_stamp_ns, 0),
+            sent_ns=time.monotonic_ns(),
+            timings_secs=predicted.timings_secs,
+        )
+
+    # Fresh starts.
+
+    def _advance_generation(self, generation: int) -> list[FromWorker]:
+        if generation <= self._generation:
+            return []
+        self._generation = generation
+        self._frames = ()
+        self._start_stream()
+        if self._goal is None:
+            return []
+        goal, self._goal = self._goal, None
+        return [GoalDone(
+            goal_id=goal.goal_id, code=ErrorCode.CANCELLED,
+            sentence='The predictor was reset; please send the goal again.')]
+
+    def _adopt(self, newest: ModelFrame) -> list[FromWorker]:
+        """Start over if the frames are not what they were."""
+        events = self._advance_generation(newest.generation)
+        before = self._camera_size
+        if before is not None and before != newest.camera_size:
+            self._start_stream()
+            events.append(Problem(
+                code=ErrorCode.IMAGE_SIZE_CHANGED,
+                sentence='The camera image changed from {}x{} to {}x{} pixels; the prediction '
+                'starts over.'.format(*before, *newest.camera_size),
+                stamp_ns=newest.stamp_ns,
+            ))
+        self._camera_size = newest.camera_size
+        return events
+
+    # Drags and goals.
+
+    def _push_drag(self, message: PushDrag) -> list[FromWorker]:
+        if message.generation < self._generation:
+            return []
+        try:
+            follower = self._grab(message.command)
+            self._stream.push_drag(follower.command)
+        except DragStreamError as error:
+            return [self._problem(error, message.command)]
+        self._follower = follower
+        return self._warnings(message.command)
+
+    def _start_goal(self, message: StartGoal) -> list[FromWorker]:
+        try:
+            if self._goal is not None:
+                raise DragStreamError(
+                    ErrorCode.BUSY, 'Another goal is being predicted; try again when it is done.')
+            self._goal = self._branch(message)
+        except DragStreamError as error:
+            return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
+        return [] if message.command is None else self._warnings(message.command)
+
+    def _branch(self, message: StartGoal) -> Goal:
+        source_ns = self._stream.stamp_ns
+        if source_ns is None:
+            raise DragStreamError(
+                ErrorCode.DRAG_BEFORE_FIRST_IMAGE, 'No camera image has come yet; wait for one.')
+        horizon_secs = message.horizon_secs or self._settings.horizon_secs
+        stream = self._stream.branch(horizon_secs)
+        if message.command is not None:
+            if message.command.mode is DragMode.EDIT:
+                raise DragStreamError(
+                    ErrorCode.DRAG_INVALID,
+                    'An edit redoes the live prediction; a goal needs a drag of mode ANIMATE.')
+            located = self._grab(message.command).located(self._frames, source_ns)
+            stream.push_drag(replace(located, stamp_ns=source_ns))
+        return Goal(message.goal_id, stream, horizon_secs=horizon_secs)
+
+    def _grab(self, command: DragCommand) -> DragFollower:
+        """Bind a command in camera pixels to the frame it was given on."""
+        if self._camera_size is None:
+            raise DragStreamError(
+                ErrorCode.DRAG_BEFORE_FIRST_IMAGE,
+                'The drag came before the first camera image; drag on an image that was shown.')
+        letterbox = Letterbox(self._camera_size, self._model_size)
+        if command.mode is DragMode.EDIT and command.image_size == letterbox.content_size:
+            letterbox = Letterbox(letterbox.content_size, self._model_size)  # on a predicted image
+        return DragFollower(transform_command(command, letterbox), self._frames)
+
+    def _locate(self, command: DragCommand, anchor_ns: int) -> DragCommand:
+        """Answer the stream, which starts from a new anchor: where are the handles there?"""
+        if self._follower is None or command is not self._follower.command:
+            return command  # a goal's, located when it was accepted
+        return self._follower.located(self._frames, anchor_ns)
+
+    def _drop_drag(self) -> DragCommand | None:
+        command = self._follower.command if self._follower is not None else None
+        self._follower = None
+        return command
+
+    def _problem(self, error: DragStreamError, command: DragCommand | None) -> Problem:
+        return Problem(
+            code=error.code, sentence=error.sentence,
+            stamp_ns=command.stamp_ns if command is not None else 0,
+            drag_id=command.drag_id if command is not None else '',
+        )
+
+    def _warnings(self, command: DragCommand) -> list[FromWorker]:
+        if not path_leaves_image(command):
+            return []
+        return [Problem(
+            code=ErrorCode.DRAG_PATH_LEAVES_IMAGE,
+            sentence='The path leaves the image; what is outside cannot be shown.',
+            stamp_ns=command.stamp_ns, drag_id=command.drag_id,
+        )]

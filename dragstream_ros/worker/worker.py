@@ -1,0 +1,127 @@
+"""The worker process: `python -m dragstream_ros.worker.worker SOCKET MEMORY EVENT` (descriptors).
+
+Reads messages from the socket and frames from the mailbox, and sends what the session has to say.
+It owns nothing that must be tidied up: it may be killed at any moment, and it ends by itself when
+the node's end of the socket closes.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn
+
+from dragstream_ros.errors import DragStreamError
+from dragstream_ros.worker.frame_intake import FrameIntake
+from dragstream_ros.worker.mailbox import MailboxReader
+from dragstream_ros.worker.protocol import (
+    EXIT_AFTER_REPORT,
+    Problem,
+    Ready,
+    Setup,
+    Stats,
+    StreamSettings,
+)
+from dragstream_ros.worker.session import PredictionSession
+from dragstream_ros.worker.stream_face import Locate, MakeStream, Stream
+
+_IDLE_SECS = 0.1
+_STATS_EVERY_SECS = 0.5
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the node is gone; returns the exit status.
+
+    :param arguments: the numbers of three inherited descriptors: socket, mailbox memory and event
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node decides when to end
+    socket_fd, memory_fd, event_fd = map(int, arguments)
+    connection = Connection(socket_fd)
+    try:
+        return _work(connection, MailboxReader(memory_fd, event_fd))
+    except DragStreamError as error:
+        connection.send(Problem(code=error.code, sentence=error.sentence))
+        return EXIT_AFTER_REPORT
+    except (EOFError, ConnectionError):
+        return 0  # the node is gone
+
+
+def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
+    """Load the world model, then serve.
+
+    :raises DragStreamError: WEIGHTS_MISSING, WEIGHTS_UNREADABLE, WEIGHTS_MISMATCH
+    """
+    setup: Setup = connection.recv()
+    started = time.monotonic()
+    from dragstream_ros.world_models import load_world_model
+
+    world_model = load_world_model(setup.world_model, setup.weights_folder)
+    session = PredictionSession(
+        model_size=world_model.image_size,
+        settings=setup.settings,
+        make_stream=_stream_maker(world_model),
+        first_epoch=setup.first_epoch,
+    )
+    connection.send(Ready(
+        image_size=world_model.image_size,
+        frame_period_secs=world_model.frame_period_secs,
+        frames_per_chunk=world_model.frames_per_chunk,
+        load_secs=time.monotonic() - started,
+    ))
+    _serve(session, connection, FrameIntake(reader, model_size=world_model.image_size))
+
+
+def _serve(
+    session: PredictionSession, connection: Connection, intake: FrameIntake
+) -> NoReturn:
+    """Feed the session and send what it says, until the connection breaks."""
+    n_done, stats_due = 0, 0.0
+    while True:
+        wait([connection, intake.fileno()], 0.0 if n_done else _IDLE_SECS)
+        # Frames first: a drag that came after its image must find it.
+        frames, problems = intake.look()
+        events = [*problems, *session.feed(frames)]
+        while connection.poll():
+            events += session.handle(connection.recv())
+        done = session.step()
+        n_done = len(done)
+        for event in [*events, *done]:
+            connection.send(event)
+        if time.monotonic() >= stats_due:
+            stats_due = time.monotonic() + _STATS_EVERY_SECS
+            connection.send(Stats(
+                n_taken=intake.n_taken, n_replaced=intake.n_replaced,
+                context_bytes=session.context_bytes,
+            ))
+
+
+def _stream_maker(world_model: Any) -> MakeStream:
+    """A world model may bring a stream of its own; else it is dragged by DragStream."""
+    if hasattr(world_model, 'make_stream'):
+        own: MakeStream = world_model.make_stream
+        return own
+
+    import torch
+
+    from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+    from dragstream_ros.core.stream import DragStream, StreamConfig
+
+    # One thread is fastest for models this small, and leaves the other cores to ROS.
+    torch.set_num_threads(1)
+
+    def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
+        config = StreamConfig(
+            mode=settings.mode, control=settings.control, replay=settings.replay,
+            anchor_rate_hz=settings.anchor_rate_hz, horizon_secs=settings.horizon_secs,
+            seed=settings.seed,
+        )
+        return DragStream(
+            world_model, DragGuidanceConfig.profile(settings.profile), config, locate)
+
+    return make_stream
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,252 @@
+"""What the worker makes of frames, drags and goals; no process, no pipe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stub_world_model import IMAGE_SIZE, StubWorldModel
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.errors import ErrorCode
+from dragstream_ros.worker.frame_intake import ModelFrame, model_frame
+from dragstream_ros.worker.mailbox import RawFrame
+from dragstream_ros.worker.protocol import (
+    CancelGoal,
+    Chunk,
+    GoalChunk,
+    GoalDone,
+    Problem,
+    PushDrag,
+    ReleaseDrag,
+    Reset,
+    Retune,
+    StartGoal,
+    StreamSettings,
+)
+from dragstream_ros.worker.session import PredictionSession
+
+NS = 1_000_000_000
+CAMERA_SIZE = (128, 96)
+TEXTURE = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+
+
+def raw_frame(t_secs: float = 0.0, *, image: np.ndarray = TEXTURE, generation: int = 0) -> RawFrame:
+    height, width = image.shape[:2]
+    return RawFrame(
+        data=image.tobytes(), width=width, height=height, step=width * 3,
+        stamp_ns=round(t_secs * NS), arrival_ns=round(t_secs * NS) + 7, generation=generation,
+    )
+
+
+def frames(*t_secs: float, **fields) -> list[ModelFrame]:
+    return [model_frame(raw_frame(t, **fields), IMAGE_SIZE) for t in t_secs]
+
+
+def drag(*path_px, t_secs: float = 0.0, **fields) -> DragCommand:
+    return DragCommand(**{
+        'drag_id': 'a', 'operator_id': '', 'mode': DragMode.ANIMATE, 'image_size': CAMERA_SIZE,
+        'handles': (DragHandle(path_px=np.array(path_px, np.float64)),),
+        'stamp_ns': round(t_secs * NS), **fields,
+    })
+
+
+@pytest.fixture
+def session() -> PredictionSession:
+    return PredictionSession(
+        model_size=IMAGE_SIZE, settings=StreamSettings(), make_stream=StubWorldModel().make_stream)
+
+
+def push(session, command, generation: int = 0):
+    return session.handle(PushDrag(command=command, generation=generation))
+
+
+def run(session) -> list:
+    events = []
+    while done := session.step():
+        events += done
+    return events
+
+
+def codes(events) -> list[ErrorCode]:
+    return [event.code for event in events if isinstance(event, Problem | GoalDone)]
+
+
+def test_nothing_is_predicted_before_the_first_frame(session):
+    assert session.step() == []
+
+
+def test_a_horizon_is_predicted_from_the_newest_frame(session):
+    session.feed(frames(0.0, 0.1))
+    chunks = run(session)
+    assert [chunk.chunk_index for chunk in chunks] == [0, 1, 2]
+    assert [chunk.last for chunk in chunks] == [False, False, True]
+    assert {chunk.source_stamp_ns for chunk in chunks} == {NS // 10}
+    assert chunks[0].source_arrival_ns == NS // 10 + 7
+
+
+def test_predicted_frames_have_no_letterbox_bars(session):
+    session.feed(frames(0.0))
+    chunk = session.step()[0]
+    assert chunk.frames.shape == (4, 48, 64, 3)
+    assert chunk.camera_size == CAMERA_SIZE
+
+
+def test_a_drag_in_camera_pixels_moves_the_picture_in_model_pixels(session):
+    session.feed(frames(0.0))
+    assert push(session, drag((40, 40), (80, 40))) == []
+    chunk = session.step()[0]
+    assert chunk.drag_id == 'a'
+    # 40 px in a second, at half the size, in steps of 0.1 s
+    moved = chunk.tracks_px[0, :, 0] - (40.5 / 2 - 0.5)
+    assert np.allclose(moved, [2, 4, 6, 8], atol=0.01)
+    assert np.array_equal(chunk.frames[1][:, 4:], session_source(session)[:, :-4])
+
+
+def session_source(session) -> np.ndarray:
+    session.handle(ReleaseDrag(drag_id='a'))
+    return session.step()[0].frames[0]
+
+
+def test_a_handle_is_followed_to_the_anchor(session):
+    moved = np.roll(TEXTURE, (0, 6), axis=(0, 1))
+    history = [*frames(0.0), *frames(0.1, image=moved)]
+    session.feed(history)
+    push(session, drag((64, 48), (84, 48), t_secs=0.0))
+    chunk = session.step()[0]
+    assert abs(chunk.tracks_px[0, 0, 0] - (70.5 / 2 - 0.5 + 0.7)) < 0.3  # starts 6 px further right
+
+
+def test_a_drag_is_released_only_by_its_own_id(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40)))
+    session.handle(ReleaseDrag(drag_id='b'))
+    assert session.step()[0].drag_id == 'a'
+    session.handle(ReleaseDrag(drag_id='a'))
+    assert session.step()[0].drag_id == ''
+
+
+@pytest.mark.parametrize(('command', 'code'), [
+    (drag((40, 40), (80, 40), t_secs=-3.0), ErrorCode.DRAG_STALE),
+    (drag((40, 40), (80, 40), t_secs=9.0), ErrorCode.DRAG_STALE),
+    (drag((40, 40), (80, 40), image_size=(640, 480)), ErrorCode.DRAG_WRONG_SIZE),
+    (drag((40, 40), (300, 40)), ErrorCode.DRAG_PATH_LEAVES_IMAGE),
+])
+def test_a_bad_drag_is_told_and_the_next_one_served(session, command, code):
+    session.feed(frames(0.0))
+    problems = push(session, command)
+    assert codes(problems) == [code] and problems[0].drag_id == 'a'
+    assert push(session, drag((40, 40), (80, 40), drag_id='good')) == []
+    assert session.step()[0].drag_id == 'good'
+
+
+def test_a_drag_before_the_first_image_is_told(session):
+    assert codes(push(session, drag((40, 40), (80, 40)))) == [ErrorCode.DRAG_BEFORE_FIRST_IMAGE]
+
+
+def test_a_lost_drag_is_told_once_and_the_prediction_goes_on(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40), drag_id='lost'))
+    events = run(session)
+    assert codes(events) == [ErrorCode.DRAG_LOST]
+    assert [event.drag_id for event in events if isinstance(event, Chunk)] == ['', '', '']
+
+
+def test_an_edit_may_be_given_on_a_predicted_image(session):
+    session.feed(frames(0.0))
+    command = drag((20, 20), (30, 20), image_size=(64, 48), mode=DragMode.EDIT)
+    assert push(session, command) == []
+
+
+def test_a_changed_image_size_starts_a_new_epoch_and_is_told(session):
+    session.feed(frames(0.0))
+    before = run(session)[-1]
+    events = session.feed(frames(0.1, image=TEXTURE[:64]))
+    assert codes(events) == [ErrorCode.IMAGE_SIZE_CHANGED]
+    after = session.step()[0]
+    assert after.epoch > before.epoch and after.frames.shape[1:3] == (32, 64)
+
+
+def test_a_new_generation_of_frames_starts_over_without_a_word(session):
+    session.feed(frames(5.0))
+    before = run(session)[-1]
+    push(session, drag((40, 40), (80, 40), t_secs=5.0))
+    assert session.feed(frames(1.0, generation=1)) == []
+    after = session.step()[0]
+    assert (after.generation, after.drag_id) == (1, '')
+    assert after.epoch > before.epoch and after.source_stamp_ns == NS
+
+
+def test_frames_and_drags_of_an_older_generation_are_ignored(session):
+    session.feed(frames(0.0))
+    session.handle(Reset(generation=1))
+    assert session.feed(frames(0.1)) == [] and session.step() == []
+    session.feed(frames(0.2, generation=1))
+    assert push(session, drag((40, 40), (80, 40), t_secs=-9), generation=0) == []
+
+
+def test_a_drag_outlives_a_hole_in_the_camera_stream(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40)))
+    run(session)
+    session.feed(frames(1.8))
+    assert session.step()[0].drag_id == 'a'
+
+
+def test_other_settings_apply_from_the_next_chunk_on(session):
+    session.feed(frames(0.0))
+    assert len(run(session)) == 3
+    session.handle(Retune(settings=StreamSettings(horizon_secs=0.4)))
+    session.feed(frames(0.0))
+    assert len(run(session)) == 1
+
+
+def test_epochs_go_on_where_the_last_worker_stopped():
+    session = PredictionSession(
+        model_size=IMAGE_SIZE, settings=StreamSettings(), first_epoch=5,
+        make_stream=StubWorldModel().make_stream)
+    session.feed(frames(0.0))
+    assert session.step()[0].epoch == 5
+
+
+def start_goal(session, command=None, horizon_secs: float = 0.8, goal_id: int = 1):
+    return session.handle(StartGoal(
+        goal_id=goal_id, command=command, horizon_secs=horizon_secs, generation=0))
+
+
+def test_a_goal_is_predicted_between_live_chunks(session):
+    session.feed(frames(0.0))
+    start_goal(session, drag((40, 40), (80, 40)))
+    events = run(session)
+    kinds = [type(event) for event in events]
+    assert kinds[:2] in ([GoalChunk, Chunk], [Chunk, GoalChunk])
+    goal_chunks = [event for event in events if isinstance(event, GoalChunk)]
+    assert [event.progress for event in goal_chunks] == [0.5, 1.0]
+    assert {event.chunk.drag_id for event in goal_chunks} == {'a'}
+    assert {event.drag_id for event in events if isinstance(event, Chunk)} == {''}
+    assert codes(events) == [ErrorCode.OK]
+
+
+def test_a_second_goal_is_told_that_it_is_busy(session):
+    session.feed(frames(0.0))
+    start_goal(session)
+    assert codes(start_goal(session, goal_id=2)) == [ErrorCode.BUSY]
+
+
+def test_a_cancelled_goal_stops(session):
+    session.feed(frames(0.0))
+    start_goal(session, horizon_secs=10.0)
+    session.handle(CancelGoal(goal_id=1))
+    assert codes(run(session)) == [ErrorCode.CANCELLED]
+
+
+@pytest.mark.parametrize(('command', 'code'), [
+    (drag((40, 40), (80, 40), t_secs=-9), ErrorCode.DRAG_STALE),
+    (drag((40, 40), (80, 40), mode=DragMode.EDIT), ErrorCode.DRAG_INVALID),
+])
+def test_a_goal_with_a_bad_drag_ends_with_its_code(session, command, code):
+    session.feed(frames(0.0))
+    assert codes(start_goal(session, command)) == [code]
+
+
+def test_a_goal_without_an_image_ends_with_its_code(session):
+    assert codes(start_goal(session)) == [ErrorCode.DRAG_BEFORE_FIRST_IMAGE]
