@@ -61,35 +61,16 @@ RUN = [
     'safetensors>=0.4',
     'torch>=2.6',
 ] + ([] if ROS_IS_SOURCED else PLAIN_MACHINE_ONLY)
-LINT = ['codespell==2.4.3', 'mypy==2.4.1', 'ruff==0.17.5', 'types-PyYAML']
+LINT = ['codespell==2.4.3', 'mypy==2.4.1', 'ruff==0.17.5']
 EXTRAS = {
     'sim': ['mujoco>=3.3,<4'],
     'train': ['matplotlib>=3.8'],
     'wan': ['diffusers>=0.42,<0.43'],
     'test': ['pytest>=8'],
     'dev': ['pre-commit>=4', *LINT],
+    # For `colcon build` and `colcon test` against the wheels.
+    'colcon': [*ROS_TO_BUILD, 'colcon-common-extensions', 'ros-ament-cmake-pytest==2.7.3'],
 }
-
-# Hooked into CMake's configure step, so that CMakeLists.txt stays plain ROS 2: the wheels' exported
-# targets name include folders of the machine that built them, and CMake refuses missing ones.
-FORGET_MISSING_FOLDERS = """
-function(_forget_missing_include_folders)
-  get_property(targets DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTY IMPORTED_TARGETS)
-  foreach(target IN LISTS targets)
-    get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
-    if(folders)
-      set(kept "")
-      foreach(folder IN LISTS folders)
-        if(NOT IS_ABSOLUTE "${folder}" OR EXISTS "${folder}")
-          list(APPEND kept "${folder}")
-        endif()
-      endforeach()
-      set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${kept}")
-    endif()
-  endforeach()
-endfunction()
-cmake_language(DEFER DIRECTORY "${CMAKE_SOURCE_DIR}" CALL _forget_missing_include_folders)
-"""
 
 
 class CMakeBuild(build_ext):
@@ -121,22 +102,20 @@ class CMakeBuild(build_ext):
                 self.distribution.data_files.append((str(relative.parent), [str(file)]))
 
     def _run_cmake(self, scratch: pathlib.Path, stage: pathlib.Path) -> None:
-        hook = scratch / 'forget_missing_folders.cmake'
-        hook.write_text(FORGET_MISSING_FOLDERS)
         environment = dict(os.environ)
-        if not ROS_IS_SOURCED:
-            import rosidl_generator_py
-
-            prefix = str(pathlib.Path(rosidl_generator_py.__file__).resolve().parents[4])
-            environment.update(AMENT_PREFIX_PATH=prefix, CMAKE_PREFIX_PATH=prefix)
         configure = [
             'cmake', '-S', str(HERE), '-B', str(scratch / 'cmake'),
             '-DCMAKE_BUILD_TYPE=Release',
             '-DBUILD_TESTING=OFF',
             f'-DCMAKE_INSTALL_PREFIX={stage}',
             f'-DPython3_EXECUTABLE={sys.executable}',
-            f'-DCMAKE_PROJECT_{NAME}_INCLUDE={hook}',
         ]
+        if not ROS_IS_SOURCED:
+            import rosidl_generator_py
+
+            prefix = str(pathlib.Path(rosidl_generator_py.__file__).resolve().parents[4])
+            environment.update(AMENT_PREFIX_PATH=prefix, CMAKE_PREFIX_PATH=prefix)
+            configure.append(f'-DCMAKE_PROJECT_{NAME}_INCLUDE={HERE / "cmake/ros_wheels.cmake"}')
         if shutil.which('ninja'):
             configure += ['-G', 'Ninja']
         install = ['cmake', '--build', str(scratch / 'cmake'), '--target', 'install', '--parallel']

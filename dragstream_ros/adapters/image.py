@@ -188,7 +188,7 @@ def _decode_by_cv_bridge(data: Buffer, **fields: object) -> np.ndarray:
         reason = ' '.join(str(error).split())
         raise DragStreamError(
             ErrorCode.IMAGE_ENCODING_UNSUPPORTED,
-            f'cv_bridge cannot convert the image encoding {fields["encoding"]!r} to rgb8 ({reason}).',
+            f'cv_bridge cannot convert the encoding {fields["encoding"]!r} to rgb8 ({reason}).',
         ) from error
 
 

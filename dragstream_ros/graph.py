@@ -1,0 +1,178 @@
+"""The one description of the ROS graph: what can be started, and what talks to what.
+
+Launch files and ``dragstream run`` are made from it, and a test compares it with the running nodes.
+Names are relative to the camera's namespace, except those that start with a slash or ``~``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Qos:
+    """Quality of service; ``reliable`` None: as the publisher offers it."""
+
+    reliable: bool | None
+    depth: int
+    transient_local: bool = False
+
+
+SENSOR_DATA = Qos(reliable=False, depth=5)
+AS_OFFERED = Qos(reliable=None, depth=1)  # the newest frame is the only one of interest
+COMMANDS = Qos(reliable=True, depth=10)
+NEWEST = Qos(reliable=True, depth=1)
+STATE = Qos(reliable=True, depth=10, transient_local=True)  # late comers learn what is the matter
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as one node sees it."""
+
+    name: str
+    type: str
+    qos: Qos
+
+
+@dataclass(frozen=True)
+class Node:
+    """An executable of this package; the node is named after it.
+
+    :param publishes: with the topics that are made only when a parameter asks for them
+    """
+
+    executable: str
+    subscribes: tuple[Topic, ...] = ()
+    publishes: tuple[Topic, ...] = ()
+    services: tuple[tuple[str, str], ...] = ()
+    actions: tuple[tuple[str, str], ...] = ()
+    is_lifecycle: bool = False
+
+    @property
+    def module(self) -> str:
+        return f'dragstream_ros.nodes.{self.executable}'
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a user may say when starting a launch: ``name:=value`` sets a parameter of a node.
+
+    Not said: the node's own default holds.
+    """
+
+    name: str
+    node: str
+    parameter: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Nodes that are started together; when one ends, all end."""
+
+    name: str
+    description: str
+    nodes: tuple[Node, ...]
+    arguments: tuple[Argument, ...] = ()
+
+    def parameters_of(self, node: Node, said: Mapping[str, str]) -> dict[str, object]:
+        """Return the parameters of a node that the user has said something about.
+
+        :param said: argument names to values, in YAML; an empty one counts as not said
+        """
+        return {
+            argument.parameter: yaml.safe_load(said[argument.name])
+            for argument in self.arguments
+            if argument.node == node.executable and said.get(argument.name)
+        }
+
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+DRAG = 'dragstream_ros/msg/Drag'
+
+PREDICTOR = Node(
+    'predictor',
+    is_lifecycle=True,
+    subscribes=(
+        Topic('image', IMAGE, AS_OFFERED),  # or image/compressed, by the parameter image_transport
+        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED),
+        Topic('camera_info', CAMERA_INFO, SENSOR_DATA),
+        Topic('drag', DRAG, COMMANDS),
+    ),
+    publishes=(
+        Topic('prediction/image', IMAGE, NEWEST),
+        Topic('prediction/image/compressed', COMPRESSED_IMAGE, NEWEST),
+        Topic('prediction/camera_info', CAMERA_INFO, NEWEST),
+        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', NEWEST),
+        Topic('prediction/info', 'dragstream_ros/msg/PredictionInfo', STATE),
+        Topic('prediction/annotations', 'visualization_msgs/msg/ImageMarker', NEWEST),
+        Topic('preview/image', IMAGE, NEWEST),
+        Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', NEWEST),
+    ),
+    services=(('~/reset', 'std_srvs/srv/Trigger'),),
+    actions=(('predict', 'dragstream_ros/action/Predict'),),
+)
+TABLETOP_CAMERA = Node(
+    'tabletop_camera',
+    publishes=(
+        Topic('image', IMAGE, NEWEST),
+        Topic('image/compressed', COMPRESSED_IMAGE, NEWEST),
+        Topic('camera_info', CAMERA_INFO, NEWEST),
+        Topic('truth/points', POINT_CLOUD, NEWEST),
+        Topic('truth/mask', IMAGE, NEWEST),
+        Topic('truth/plan', POINT_CLOUD, NEWEST),
+    ),
+)
+SCRIPTED_OPERATOR = Node(
+    'scripted_operator',
+    subscribes=(Topic('truth/plan', POINT_CLOUD, NEWEST),),
+    publishes=(Topic('drag', DRAG, COMMANDS),),
+)
+BAG_REPLAY = Node(
+    'bag_replay',
+    publishes=(
+        Topic('image', IMAGE, NEWEST),
+        Topic('image/compressed', COMPRESSED_IMAGE, NEWEST),
+        Topic('camera_info', CAMERA_INFO, NEWEST),
+        Topic('/clock', 'rosgraph_msgs/msg/Clock', NEWEST),
+    ),
+)
+NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY)
+
+_PREDICTOR_ARGUMENTS = (
+    Argument('world_model', 'predictor', 'world_model', 'which world model predicts'),
+    Argument('control', 'predictor', 'control', 'how a drag acts: conditioned or guidance'),
+    Argument('image_transport', 'predictor', 'image_transport', 'raw or compressed camera images'),
+)
+LAUNCHES = {
+    launch.name: launch
+    for launch in (
+        Launch(
+            'predictor',
+            'the predictor alone, for a camera that is already running',
+            (PREDICTOR,),
+            _PREDICTOR_ARGUMENTS,
+        ),
+        Launch(
+            'demo',
+            'a simulated tabletop camera, a scripted operator who drags, and the predictor',
+            (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR),
+            _PREDICTOR_ARGUMENTS,
+        ),
+        Launch(
+            'replay',
+            'the predictor on the images of a recorded bag',
+            (PREDICTOR, BAG_REPLAY),
+            (
+                Argument('bag', 'bag_replay', 'bag', 'folder or file of the bag, MCAP or sqlite3'),
+                *_PREDICTOR_ARGUMENTS,
+            ),
+        ),
+    )
+}
