@@ -95,15 +95,17 @@ class Workspace:
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         width, height = camera.size
-        self._low = np.array([0.11 * width, 0.24 * height])
-        self._high = np.array([0.89 * width, 0.86 * height])
-        self.metres_per_px = (
-            width / REFERENCE_WIDTH_PX / camera.px_per_metre(np.zeros(2)))
+        self._scale = width / REFERENCE_WIDTH_PX
+        # Pixels are counted from the first one's centre, which resizing moves.
+        self._shift_px = (self._scale - 1) / 2
+        self._low = np.array([0.11 * width, 0.24 * height]) + self._shift_px
+        self._high = np.array([0.89 * width, 0.86 * height]) + self._shift_px
+        self.metres_per_px = self._scale / camera.px_per_metre(np.zeros(2))
         """Metres per reference pixel in the middle of the picture."""
 
     def corners(self, *, margin_px: float = 0.0) -> np.ndarray:
         """(4, 2) metres, counter-clockwise seen from above, grown by reference pixels."""
-        grow = margin_px * self.camera.size[0] / REFERENCE_WIDTH_PX
+        grow = margin_px * self._scale
         (x0, y0), (x1, y1) = self._low - grow, self._high + grow
         return self.camera.on_table(np.array([[x0, y1], [x1, y1], [x1, y0], [x0, y0]]))
 
@@ -112,6 +114,11 @@ class Workspace:
         """(2,) metres, uniform in the picture between two fractions of its width."""
         part = np.array([rng.uniform(left, right), rng.uniform()])
         return self.camera.on_table(self._low + part * (self._high - self._low))
+
+    def share_of_width(self, xy: np.ndarray) -> float:
+        """Where a point of the table is in the picture: 0 left, 1 right."""
+        pixel = self.camera.project(np.array([xy[0], xy[1], 0.0]))[0]
+        return float(pixel - self._shift_px) / self.camera.size[0]
 
     def contains(self, xy: np.ndarray) -> bool:
         pixel = self.camera.project(np.array([xy[0], xy[1], 0.0]))

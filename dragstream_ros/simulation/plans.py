@@ -140,8 +140,7 @@ class HandPlanner:
             other.target for other in self._hands if other.target is not None}
         free = []
         for index, pose in enumerate(poses):
-            pixel = self._space.camera.project(np.array([*pose[:2], 0.0]))
-            share = pixel[0] / self._space.camera.size[0]
+            share = self._space.share_of_width(pose)
             if (index not in taken and hand.reach[0] - 0.1 <= share <= hand.reach[1] + 0.1
                     and not self._crowded(hand, pose[:2])):
                 free.append(index)

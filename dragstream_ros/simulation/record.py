@@ -46,8 +46,8 @@ MIN_TRAVEL_PX = 8.0
 
 
 def record(
-        folder: Path, *, seed: int, secs: float = 10.0, rate_hz: float = 15.0,
-        image_size: tuple[int, int] = (256, 256), jpeg_quality: int = 88) -> None:
+        folder: Path, *, seed: int, secs: float = 10.0, rate_hz: float = 20.0,
+        image_size: tuple[int, int] = (256, 256), jpeg_quality: int = 82) -> None:
     """Write bag, truth and drags into ``folder``, replacing what is there."""
     scene = TabletopScene(seed, image_size=image_size)
     frames: list[np.ndarray] = []

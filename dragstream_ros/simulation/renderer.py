@@ -12,13 +12,11 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from dragstream_ros.simulation.no_graphics import NoGraphics
+
 log = logging.getLogger(__name__)
 
 MAX_SIZE = 2048
-
-
-class NoGraphics(RuntimeError):
-    """This machine can open no off-screen OpenGL context; the sentence says what to install."""
 
 
 @functools.cache

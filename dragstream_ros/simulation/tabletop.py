@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dragstream_ros.simulation.camera import Intrinsics
+from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.simulation.recorded import RecordedTabletop
 from dragstream_ros.simulation.truth import Thing, Truth
 
@@ -54,26 +55,27 @@ def open_tabletop(
     """A tabletop from ``source``: mujoco | recorded | auto, which takes what works.
 
     Its ``description`` says which one it is. ``image_size`` is (width, height). Raises NoGraphics
-    or ImportError for 'mujoco' where that cannot be had, ValueError for another word.
+    for 'mujoco' where that cannot be had, ValueError for another word.
     """
     if source not in SOURCES:
-        raise ValueError(f'source is {source!r}; it must be one of {", ".join(SOURCES)}.')
-    if source == 'recorded':
-        return RecordedTabletop(seed, image_size=image_size)
+        raise ValueError(f'The source {source!r} is none of {", ".join(SOURCES)}.')
+    if source != 'recorded':
+        try:
+            return _open_live(seed, image_size)
+        except NoGraphics as error:
+            if source == 'mujoco':
+                raise
+            log.warning('%s Showing the recorded tabletop.', error)
+    return RecordedTabletop(seed, image_size=image_size)
+
+
+def _open_live(seed: int, image_size: tuple[int, int]) -> Tabletop:
     try:
         # MuJoCo is an optional extra, hence the imports here.
-        from dragstream_ros.simulation.renderer import NoGraphics, graphics_backend
+        from dragstream_ros.simulation.renderer import graphics_backend
         from dragstream_ros.simulation.scene import TabletopScene
     except ImportError as error:
-        if source == 'mujoco':
-            raise
-        log.warning('%s; showing the recorded tabletop (pip install mujoco for a live one)', error)
-        return RecordedTabletop(seed, image_size=image_size)
-    try:
-        graphics_backend()
-    except NoGraphics as error:
-        if source == 'mujoco':
-            raise
-        log.warning('%s Showing the recorded tabletop.', error)
-        return RecordedTabletop(seed, image_size=image_size)
+        raise NoGraphics(
+            f"{error}; pip install 'dragstream_ros[sim]' brings the live tabletop.") from error
+    graphics_backend()
     return TabletopScene(seed, image_size=image_size)
