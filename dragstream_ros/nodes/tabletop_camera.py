@@ -35,7 +35,11 @@ NEWEST = QoSProfile(depth=1)
 
 
 class TabletopCamera(Node):
-    """Draws the tabletop in a timer: about 5 ms for 256 x 256 pixels on one CPU core."""
+    """Draws the tabletop in its timer.
+
+    On one CPU core without a GPU a picture takes about 4 ms at 256 x 256 and 10 ms at 640 x 480,
+    a plan of 1 s 15 ms.
+    """
 
     def __init__(self) -> None:
         super().__init__('tabletop_camera')

@@ -22,8 +22,9 @@ from dragstream_ros.simulation.things import Colour, random_gripper, random_obje
 from dragstream_ros.simulation.truth import Thing, Truth, visible_points
 from dragstream_ros.simulation.world import World
 
-SUPERSAMPLED_UP_TO_PX = 320
-"""Pictures up to this wide are drawn at twice their size and averaged, against jagged edges."""
+SUPERSAMPLED_UP_TO_PX = 160
+"""Pictures up to this wide are drawn at twice their size and averaged, against jagged edges; for
+larger ones the predictor does the same when it makes them smaller."""
 STATIC_POINTS = 6
 
 
