@@ -58,7 +58,8 @@ class ScriptedOperator(Node):
             if elapsed_secs < self._drag_secs and self._send(cloud, DragPhase.UPDATE):
                 return
             self._end(cloud.header)
-        elif elapsed_secs >= self._pause_secs:
+        elif elapsed_secs >= self._pause_secs and self._drag.get_subscription_count():
+            # Whoever is there later would learn of this drag only by its updates.
             self._count += 1
             self._drag_id = f'{self._operator_id}_{self._count}'
             if self._send(cloud, DragPhase.BEGIN):
