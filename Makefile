@@ -63,15 +63,15 @@ $(VENV)/created:
 # them from PyPI, also where TORCH_INDEX cannot be reached.
 $(VENV)/torch: $(VENV)/created
 	@echo '  PyTorch'
-	@$(BIN)/python -m pip install -q --no-deps --retries 1 $(TORCH) \
+	@$(BIN)/python -m pip install -qq --no-compile --no-deps --retries 1 $(TORCH) \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
 
 $(VENV)/ready: $(VENV)/torch $(BUILD_INPUTS)
 	@echo '  ROS 2, messages and this package'
-	@$(BIN)/python -m pip install -q $(EDITABLE) '.[$(EXTRAS)]'
+	@$(BIN)/python -m pip install -qq --no-compile $(EDITABLE) '.[$(EXTRAS)]'
 	@touch $@
 
 $(VENV)/ready-to-lint: $(VENV)/ready
-	@$(BIN)/python -m pip install -q -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --no-compile -e '.[dev]'
 	@touch $@
