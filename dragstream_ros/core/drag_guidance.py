@@ -8,7 +8,6 @@ latent's statistics are put back.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +17,9 @@ from torch.nn import functional
 
 from dragstream_ros.core import region
 from dragstream_ros.core.distribution_rectification import (
-    DistributionRectificationConfig, DistributionRectifier)
+    DistributionRectificationConfig,
+    DistributionRectifier,
+)
 from dragstream_ros.core.drag import DragCommand, DragMode, Pose, n_segments, pose_at
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig, low_pass
 from dragstream_ros.core.world_model import Tap, WorldModel
@@ -101,16 +102,18 @@ class DragGuidance:
         self.config = config
 
     def optimise(self, z: torch.Tensor, context: Any, reference: Reference, command: DragCommand,
-                 times_secs: np.ndarray, *, seed: int) -> torch.Tensor:
+                 times_secs: np.ndarray, *, neighbours: torch.Tensor, seed: int) -> torch.Tensor:
         """Return the noisy chunk (F, C, h, w) after the drag; nothing else changes.
 
         times_secs: (F,) time after the drag's start of every frame of the chunk.  For an edit only
-        the last frame is asked to move (spec 1.4).
+        the last frame is asked to move (spec 1.4).  neighbours: (N, C, h, w) clean frames just
+        before the chunk.
         """
         config, model = self.config, self.world_model
         generator = torch.Generator().manual_seed(seed)
         sigma = model.sigmas[config.guided_step]
-        rectifier = DistributionRectifier(config.rectification, z, sigma=sigma)
+        rectifier = DistributionRectifier(config.rectification, z, sigma=sigma,
+                                          neighbours=neighbours)
         variants = self._reference_features(reference)
         still = self._x0(z, context)
         moving = [len(z) - 1] if command.mode == DragMode.EDIT else range(len(z))
@@ -183,7 +186,7 @@ class DragGuidance:
         model = self.world_model
         cells = [region.to_cells(pose.scaled(fraction), image_size=model.image_size,
                                  latent_size=model.latent_shape[:0:-1]) for pose in poses]
-        masks = [region.warp(mask.float(), pose) > 0
+        masks = [region.warp(mask, pose)
                  for mask, pose in zip(regions, cells, strict=True)]
         return _Target(frame, masks, cells)
 
@@ -198,7 +201,7 @@ class DragGuidance:
         select, stay = torch.zeros(frames, 1, *grid), torch.ones(frames, 1, *grid)
         left = torch.stack(regions).any(0)
         for target in targets:
-            here = [mask for mask in target.masks] + list(regions)
+            here = target.masks + regions
             select[target.frame, 0] = region.merge_gaussians(
                 region.gaussian(mask, sigma_ratio=self.config.sigma_ratio) for mask in here)
             stay[target.frame, 0] = (~(torch.stack(target.masks).any(0) | left)).float()

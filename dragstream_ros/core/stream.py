@@ -9,16 +9,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from dragstream_ros.core.drag import (
-    DragCommand, DragMode, advance, is_noop, position_at, resize_points, validate_command)
+from dragstream_ros.core.drag import DragCommand, DragMode, advance, is_noop, validate_command
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
-from dragstream_ros.core.drag_maps import drag_maps
+from dragstream_ros.core.rollout import ChunkPredictor, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.world_model import WorldModel
 
 NS = 1_000_000_000
@@ -70,32 +69,6 @@ class PredictedChunk:
     timings_secs: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Rollout:
-    """Where a prediction stands: its context so far, and what redoing the newest chunk takes."""
-
-    context: Any
-    anchor_latents: torch.Tensor            # (n, C, h, w), the newest real ones
-    source_stamp_ns: int
-    chunk_index: int = 0
-    command: DragCommand | None = None
-    reference: Reference | None = None      # of the frames before the drag
-    newest: Reference | None = None         # the newest chunk, as an edit needs it
-    drag_id: str = ''
-
-
-@dataclass
-class _Clock:
-    """Adds up where a step's time went."""
-
-    secs: dict[str, float] = field(default_factory=dict)
-
-    def lap(self, name: str, since: float) -> float:
-        now = time.perf_counter()
-        self.secs[name] = self.secs.get(name, 0.0) + now - since
-        return now
-
-
 class DragStream:
     """Predicts what the camera would see; the frames are of the model's size, RGB, uint8.
 
@@ -108,7 +81,10 @@ class DragStream:
                  config: StreamConfig | None = None, locate: Locate | None = None) -> None:
         self.world_model = world_model
         self.config = config or StreamConfig()
-        self.guidance = DragGuidance(world_model, guidance or DragGuidanceConfig())
+        self._guidance = guidance or DragGuidanceConfig.profile('fast')
+        self._predictor = ChunkPredictor(
+            world_model, DragGuidance(world_model, self._guidance),
+            guided=self.config.control == 'guidance', seed=self.config.seed)
         self._locate = locate
         self._epoch = self._anchor = -1
         self._command: DragCommand | None = None
@@ -160,10 +136,10 @@ class DragStream:
         if self._stamp_ns is None:
             return None
         started = time.perf_counter()
-        clock = _Clock(self._encode_secs)
+        stopwatch = Stopwatch(self._encode_secs)
         self._encode_secs = {}
         if self._wants_edit():
-            return self._edit(clock, started)
+            return self._edit(stopwatch, started)
         if self._wants_anchor():
             self._rollout = self._new_rollout()
         elif self._fresh_drag and not self._is_edit():      # free-running, dragged on the way
@@ -171,7 +147,7 @@ class DragStream:
             self._rollout = self._dragged(self._rollout, self._rollout.newest)
         if self._rollout is None or self._is_complete(self._rollout):
             return None
-        return self._animate(self._rollout, clock, started)
+        return self._animate(self._rollout, stopwatch, started)
 
     def release(self) -> None:
         """Drop the drag, keep the stream."""
@@ -184,7 +160,7 @@ class DragStream:
         """Return a stream with the same past, shared, that can be dragged on its own."""
         config = self.config if horizon_secs is None else replace(
             self.config, horizon_secs=horizon_secs)
-        twin = DragStream(self.world_model, self.guidance.config, config, self._locate)
+        twin = DragStream(self.world_model, self._guidance, config, self._locate)
         twin._epoch, twin._anchor = self._epoch, self._anchor
         twin._context, twin._stamp_ns = self._context, self._stamp_ns
         twin._recent = self._recent.copy()
@@ -205,7 +181,7 @@ class DragStream:
     def _clear(self) -> None:
         self._context = self.world_model.empty_context()
         self._stamp_ns: int | None = None
-        self._rollout: _Rollout | None = None
+        self._rollout: Rollout | None = None
         self._fresh_drag = False
         self._encode_secs: dict[str, float] = {}
         # The newest real latents, each with the context before it (None: it was the first): the
@@ -214,13 +190,13 @@ class DragStream:
             maxlen=self.world_model.frames_per_chunk)
 
     def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
-        clock = _Clock(self._encode_secs)
+        stopwatch = Stopwatch(self._encode_secs)
         now = time.perf_counter()
         latent = self.world_model.encode(frame[None])
-        now = clock.lap('encode', now)
+        now = stopwatch.lap('encode', now)
         self._recent.append((latent, None if self._stamp_ns is None else self._context))
         self._context = self.world_model.commit(latent, self._context)
-        clock.lap('commit', now)
+        stopwatch.lap('commit', now)
         self._stamp_ns = stamp_ns
 
     # --- predictions ----------------------------------------------------------------------------
@@ -238,14 +214,14 @@ class DragStream:
         animate = self._fresh_drag and not self._is_edit()
         return animate or (due and self._is_complete(rollout))
 
-    def _new_rollout(self) -> _Rollout:
+    def _new_rollout(self) -> Rollout:
         assert self._stamp_ns is not None
         self._anchor += 1
         latents = torch.cat([latent for latent, _ in self._recent])
-        rollout = _Rollout(self._context, latents, self._stamp_ns)
+        rollout = Rollout(self._context, latents, self._stamp_ns, (latents,))
         return self._dragged(rollout, None)
 
-    def _dragged(self, rollout: _Rollout, newest: Reference | None) -> _Rollout:
+    def _dragged(self, rollout: Rollout, newest: Reference | None) -> Rollout:
         """Give the rollout the drag, as it stands at the rollout's newest frame."""
         command = self._command
         if command is None or self._is_edit():      # an edit waits for a chunk to redo
@@ -276,17 +252,15 @@ class DragStream:
             raise
 
     def _real_reference(self) -> Reference:
-        """The newest real frames as a chunk, noised as a prediction would be at that point."""
-        model, step = self.world_model, self.guidance.config.guided_step
+        """The newest real frames as a chunk; the first is repeated where there are too few."""
         latents = torch.cat([latent for latent, _ in self._recent])
-        missing = model.frames_per_chunk - len(latents)
-        x0 = torch.cat([latents[:1].expand(missing, -1, -1, -1), latents])
-        sigma = model.sigmas[step]
-        noisy = (1 - sigma) * x0 + sigma * self._noises(0)[step]
-        before = self._recent[0][1]
-        return Reference(noisy, x0, self._context if before is None or missing else before)
+        missing = self.world_model.frames_per_chunk - len(latents)
+        before = None if missing else self._recent[0][1]
+        return self._predictor.reference(
+            torch.cat([latents[:1].expand(missing, -1, -1, -1), latents]),
+            self._context if before is None else before)
 
-    def _animate(self, rollout: _Rollout, clock: _Clock, started: float) -> PredictedChunk:
+    def _animate(self, rollout: Rollout, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         command = rollout.command
         first = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
         starts_at = 0.0
@@ -299,7 +273,7 @@ class DragStream:
                     self._command = None
         times = first - starts_at + self._period_secs * np.arange(
             self.world_model.frames_per_chunk + 1)
-        return self._predict(rollout, command, times, clock, started)
+        return self._predict(rollout, command, times, stopwatch, started)
 
     def _wants_edit(self) -> bool:
         return (self._fresh_drag and self._is_edit()
@@ -308,109 +282,44 @@ class DragStream:
     def _is_edit(self) -> bool:
         return self._command is not None and self._command.mode == DragMode.EDIT
 
-    def _edit(self, clock: _Clock, started: float) -> PredictedChunk:
+    def _edit(self, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         """Redo the newest chunk so that its last frame obeys the whole drag at once."""
         assert self._rollout is not None and self._command is not None
         command, newest = self._command, self._rollout.newest
         assert newest is not None
         self._command, self._fresh_drag = None, False
+        before = self._rollout.neighbours
         rollout = replace(self._rollout, context=newest.context, reference=newest,
                           chunk_index=self._rollout.chunk_index - 1, drag_id=command.drag_id,
-                          command=None)
+                          command=None, neighbours=before[:-1] or before)
         # The path is spread over the chunk and arrives in its last frame.
         times = np.linspace(0, command.duration_secs, self.world_model.frames_per_chunk + 1)
-        return self._predict(rollout, command, times, clock, started)
+        return self._predict(rollout, command, times, stopwatch, started)
 
-    def _predict(self, rollout: _Rollout, command: DragCommand | None, times: np.ndarray,
-                 clock: _Clock, started: float) -> PredictedChunk:
-        """Denoise, commit and decode one chunk.
-
-        times: (F + 1,) s after the drag's start, of the last known frame and the chunk's frames.
-        """
-        model, noises = self.world_model, self._noises(rollout.chunk_index)
-        tracks = self._tracks(command, times)
-        guided = command if self.config.control == 'guidance' else None
-        maps = None
-        if command is not None and guided is None:
-            cells = torch.from_numpy(resize_points(
-                tracks, model.image_size, model.latent_shape[:0:-1])).float()
-            maps = drag_maps(cells[:, 0], cells[:, 1:], model.latent_shape[1:])
-        now = time.perf_counter()
-        z = noises[0]
-        with torch.no_grad():
-            for step, sigma in enumerate(model.sigmas):
-                if step:
-                    z = (1 - sigma) * x0 + sigma * noises[step]
-                if guided is not None and step == self.guidance.config.guided_step:
-                    now = clock.lap('denoise', now)
-                    assert rollout.reference is not None
-                    z = self.guidance.optimise(z, rollout.context, rollout.reference, guided,
-                                               times[1:], seed=self._seed(rollout.chunk_index))
-                    now = clock.lap('guide', now)
-                if step == self.guidance.config.guided_step:
-                    noisy = z
-                x0 = model.denoise(z, step, rollout.context, maps).x0
-                assert x0 is not None
-            now = clock.lap('denoise', now)
-            newest = Reference(noisy, x0, rollout.context)
-            context = model.commit(x0, rollout.context)
-            now = clock.lap('commit', now)
-            frames = model.decode(x0)
-            clock.lap('decode', now)
-        done = replace(rollout, context=context, chunk_index=rollout.chunk_index + 1,
-                       newest=newest)
-        self._rollout = done
-        return self._chunk(rollout, frames, x0, tracks[:, 1:], self._is_complete(done), clock,
-                           started)
-
-    def _chunk(self, rollout: _Rollout, frames: np.ndarray, x0: torch.Tensor, tracks: np.ndarray,
-               last: bool, clock: _Clock, started: float) -> PredictedChunk:
-        count = len(frames)
-        index = rollout.chunk_index * count + 1 + np.arange(count)
-        offsets = index * self._period_secs
-        drift = _drift(x0, rollout.anchor_latents)
+    def _predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
+                 stopwatch: Stopwatch, started: float) -> PredictedChunk:
+        result = self._predictor.predict(rollout, command, times_secs, stopwatch)
+        self._rollout = result.rollout
+        count = len(result.frames)
+        offsets = (rollout.chunk_index * count + 1 + np.arange(count)) * self._period_secs
+        drift = latent_drift(result.x0, rollout.anchor_latents)
         fade = np.exp(-0.5 * offsets / self.config.horizon_secs)
-        clock.secs['total'] = time.perf_counter() - started
+        stopwatch.secs['total'] = time.perf_counter() - started
         return PredictedChunk(
-            frames=frames, offsets_secs=offsets, source_stamp_ns=rollout.source_stamp_ns,
-            epoch=self._epoch, anchor=self._anchor, chunk_index=rollout.chunk_index, last=last,
-            drag_id=rollout.drag_id, tracks_px=tracks.astype(np.float32),
+            frames=result.frames, offsets_secs=offsets, source_stamp_ns=rollout.source_stamp_ns,
+            epoch=self._epoch, anchor=self._anchor, chunk_index=rollout.chunk_index,
+            last=self._is_complete(result.rollout), drag_id=rollout.drag_id,
+            tracks_px=result.tracks_px.astype(np.float32),
             confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
-            timings_secs=clock.secs)
+            timings_secs=stopwatch.secs)
 
-    def _tracks(self, command: DragCommand | None, times: np.ndarray) -> np.ndarray:
-        """(n, len(times), 2) px: where the handles are asked to be."""
-        if command is None:
-            return np.zeros((0, len(times), 2))
-        return np.array([[position_at(handle, float(t), command.duration_secs) for t in times]
-                         for handle in command.handles])
-
-    def _is_complete(self, rollout: _Rollout) -> bool:
+    def _is_complete(self, rollout: Rollout) -> bool:
         if self.config.mode == 'free_running':
             return False
         predicted = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
         return predicted >= self.config.horizon_secs - 1e-6
 
-    def _noises(self, chunk_index: int) -> list[torch.Tensor]:
-        """The noise of each denoise step: the same for the same chunk of every anchor.
-
-        So neighbouring predictions differ by what the camera saw, not by the dice.
-        """
-        generator = torch.Generator().manual_seed(self._seed(chunk_index))
-        shape = (self.world_model.frames_per_chunk, *self.world_model.latent_shape)
-        return [torch.randn(shape, generator=generator) for _ in self.world_model.sigmas]
-
-    def _seed(self, chunk_index: int) -> int:
-        return (self.config.seed * 1_000_003 + chunk_index) % 2 ** 63
-
     @property
     def _period_secs(self) -> float:
         return self.world_model.frame_period_secs
 
-
-def _drift(x0: torch.Tensor, anchor: torch.Tensor) -> float:
-    """How far the mean and spread of each channel are from the real frames', in their units."""
-    dims = (0, 2, 3)
-    mean = (x0.mean(dims) - anchor.mean(dims)).abs().mean()
-    spread = (x0.std(dims) / anchor.std(dims).clamp_min(1e-6)).log().abs().mean()
-    return float(mean + spread)

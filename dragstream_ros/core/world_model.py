@@ -66,8 +66,9 @@ class WorldModel(Protocol):
         """Decode (T, C, h, w) latents as (T, H, W, 3) uint8 RGB frames."""
         ...
 
-    def denoise(self, x: torch.Tensor, step: int, context: Any, drag_maps: torch.Tensor | None = None,
-                taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
+    def denoise(self, x: torch.Tensor, step: int, context: Any,
+                drag_maps: torch.Tensor | None = None, taps: Sequence[int] = (),
+                stop_after_taps: bool = False) -> Denoised:
         """Estimate the clean chunk from the noisy one ``x`` at noise level ``sigmas[step]``.
 
         drag_maps: (F, 6, h, w) of core.drag_maps, None for an undragged prediction.
@@ -76,5 +77,5 @@ class WorldModel(Protocol):
         ...
 
     def commit(self, x0: torch.Tensor, context: Any) -> Any:
-        """Return the context that also remembers the clean frames ``x0``; ``context`` stays valid."""
+        """Return the context that also remembers the clean frames; ``context`` stays valid."""
         ...

@@ -14,11 +14,15 @@ from safetensors.torch import load_file
 from dragstream_ros.training.episodes import EpisodeConfig, load_episodes, make_episodes
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.sample_drags import DragSampling
+from dragstream_ros.training.train_autoencoder import (
+    AutoencoderTraining,
+    encode_episodes,
+    train_autoencoder,
+)
 from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
-from dragstream_ros.training.train_vae import VaeTraining, encode_episodes, train_vae
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
-STAGES = ('episodes', 'vae', 'dynamics')
+STAGES = ('episodes', 'autoencoder', 'dynamics')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +44,12 @@ def main(args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     model = TabletopWorldModel(sigmas=settings['sigmas'])
     if args.first == 'dynamics':
-        model.vae.load_state_dict(load_file(folder / 'vae.safetensors'))
+        model.autoencoder.load_state_dict(load_file(folder / 'autoencoder.safetensors'))
     else:
-        train_vae(model.vae, episodes, _filled(VaeTraining, settings['vae']),
-                  Loop(folder, 'vae'))
-    latents = encode_episodes(model.vae, episodes)
+        train_autoencoder(model.autoencoder, episodes,
+                          _filled(AutoencoderTraining, settings['autoencoder']),
+                          Loop(folder, 'autoencoder'))
+    latents = encode_episodes(model.autoencoder, episodes)
     dynamics = _filled(DynamicsTraining, settings['dynamics'])
     train_dynamics(model.dynamics, latents, episodes, dynamics, Loop(folder, 'dynamics'))
     card = {'trained_on': 'the simulated tabletop of this package, nothing else',

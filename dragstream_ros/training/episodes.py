@@ -16,7 +16,7 @@ MOVING_PX = 0.3         # per frame: slower than this, a thing counts as still
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """Held-out seeds are those of the benchmarks: they start at 1,000,000, these never get there."""
+    """Seeds from 1,000,000 on are held out for the benchmarks; these never get there."""
 
     episodes: int = 480
     episode_secs: float = 6.0

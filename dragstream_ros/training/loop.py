@@ -1,4 +1,4 @@
-"""What both trainings share: AdamW, a time-bound cosine schedule, an average of the weights, logs."""
+"""What both trainings share: AdamW, a time-bound schedule, averaged weights, logs."""
 from __future__ import annotations
 
 import copy
@@ -34,7 +34,7 @@ class Loop:
             log = csv.writer(file)
             while (now := time.monotonic()) - start < 60 * minutes:
                 progress = (now - start) / (60 * minutes)
-                warm = min(1.0, (self.step + 1) / 200)
+                warm = min(1.0, (self.step + 1) / 50)
                 for group in self.optimizer.param_groups:
                     group['lr'] = learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
                 yield self.step
@@ -64,7 +64,7 @@ class Loop:
                                    self.module.state_dict().values(), strict=True):
                 mean.lerp_(value, 1 - decay)
         for key, value in {'loss': loss, **shown}.items():
-            self.sums[key] = self.sums.get(key, 0.0) + float(value)
+            self.sums[key] = self.sums.get(key, 0.0) + float(value.detach())
         self.count += 1
 
     def save(self) -> None:

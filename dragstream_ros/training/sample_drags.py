@@ -1,4 +1,4 @@
-"""Draw training drags from true tracks: which points of which things an operator might have held."""
+"""Draw training drags from true tracks: which points an operator might have held."""
 from __future__ import annotations
 
 from dataclasses import dataclass

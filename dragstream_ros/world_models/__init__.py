@@ -22,6 +22,7 @@ def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
     if not colon:
         raise DragStreamError(
             ErrorCode.WEIGHTS_MISSING,
-            f"There is no world model called {name!r}: use 'tabletop' or 'package.module:function'.")
+            f"There is no world model called {name!r}: use 'tabletop' or "
+            "'package.module:function'.")
     model: WorldModel = getattr(importlib.import_module(module), function)(path)
     return model

@@ -82,7 +82,8 @@ class ResBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.norm = nn.GroupNorm(8, channels)
         self.modulation = nn.Linear(embedding, 2 * channels)
-        self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
+        self.skip = (nn.Identity() if channels_in == channels
+                     else nn.Conv2d(channels_in, channels, 1))
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, 1)
@@ -103,7 +104,8 @@ class AttentionBlock(nn.Module):
         self.query_norm = nn.RMSNorm(width // heads)
         self.key_norm = nn.RMSNorm(width // heads)
         self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def project(self, x: torch.Tensor, embedding: torch.Tensor,
                 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

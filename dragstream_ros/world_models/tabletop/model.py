@@ -15,10 +15,14 @@ from torch import nn
 
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
 from dragstream_ros.world_models.tabletop.context import Context
 from dragstream_ros.world_models.tabletop.dynamics import (
-    ChunkDenoiser, DynamicsConfig, attend, flat)
-from dragstream_ros.world_models.tabletop.vae import FrameVae, VaeConfig
+    ChunkDenoiser,
+    DynamicsConfig,
+    attend,
+    flat,
+)
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -33,10 +37,11 @@ class TabletopWorldModel(nn.Module):
     image_size = (128, 128)
     frame_period_secs = 0.1
 
-    def __init__(self, vae: VaeConfig = VaeConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
+    def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
+                 dynamics: DynamicsConfig = DynamicsConfig(),
                  sigmas: Sequence[float] = (1.0, 0.5)) -> None:
         super().__init__()
-        self.vae = FrameVae(vae)
+        self.autoencoder = FrameAutoencoder(autoencoder)
         self.dynamics = ChunkDenoiser(dynamics)
         self.sigmas = tuple(sigmas)
         size = dynamics.latent_size
@@ -51,11 +56,11 @@ class TabletopWorldModel(nn.Module):
         width, height = self.image_size
         assert frames.shape[1:] == (height, width, 3), frames.shape
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-        return self.vae.encode(pixels.float() / 255)
+        return self.autoencoder.encode(pixels.float() / 255)
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
-        pixels = self.vae.decode(latents).mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        pixels = self.autoencoder.decode(latents).mul(255).round_().clamp_(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
     # --- the past -------------------------------------------------------------------------------
@@ -142,8 +147,8 @@ class TabletopWorldModel(nn.Module):
         """Write the weights (float16) and the configuration with the model card's facts."""
         path = folder / f'{NAME}.safetensors'
         save_file({k: v.half().contiguous() for k, v in self.state_dict().items()}, path)
-        config = {'vae': asdict(self.vae.config), 'dynamics': asdict(self.dynamics.config),
-                  'sigmas': self.sigmas, 'card': card}
+        config = {'autoencoder': asdict(self.autoencoder.config),
+                  'dynamics': asdict(self.dynamics.config), 'sigmas': self.sigmas, 'card': card}
         path.with_suffix('.json').write_text(json.dumps(config, indent=1) + '\n')
         return path
 
@@ -159,8 +164,9 @@ class TabletopWorldModel(nn.Module):
                     'that holds it, or leave it empty for the bundled model.')
         try:
             config = json.loads(path.with_suffix('.json').read_text())
-            tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in config['vae'].items()}
-            model = cls(VaeConfig(**tuples), DynamicsConfig(**config['dynamics']),
+            sizes = {k: tuple(v) if isinstance(v, list) else v
+                     for k, v in config['autoencoder'].items()}
+            model = cls(AutoencoderConfig(**sizes), DynamicsConfig(**config['dynamics']),
                         config['sigmas'])
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:

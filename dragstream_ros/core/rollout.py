@@ -1,0 +1,162 @@
+"""One chunk of a prediction: denoise, guide if dragged so, commit, decode.
+
+A rollout is a value: where a prediction stands.  Predicting a chunk returns the rollout after it
+and leaves the one before valid, so a chunk can be redone (an edit) or a future dropped at no cost.
+"""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from dragstream_ros.core.distribution_rectification import rectify_x0
+from dragstream_ros.core.drag import DragCommand, position_at, resize_points
+from dragstream_ros.core.drag_guidance import DragGuidance, Reference
+from dragstream_ros.core.drag_maps import drag_maps
+from dragstream_ros.core.world_model import WorldModel
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Where a prediction stands.
+
+    context: of all frames so far, predicted ones included.
+    anchor_latents: (n, C, h, w), the newest real frames, which drift is measured from.
+    neighbours: the clean chunks just before, real ones included.
+    command: the drag, from stamp_ns on; reference: the frames before it.
+    newest: the newest predicted chunk, as an edit needs it.
+    """
+
+    context: Any
+    anchor_latents: torch.Tensor
+    source_stamp_ns: int
+    neighbours: tuple[torch.Tensor, ...]
+    chunk_index: int = 0
+    command: DragCommand | None = None
+    reference: Reference | None = None
+    newest: Reference | None = None
+    drag_id: str = ''
+
+
+@dataclass
+class Stopwatch:
+    """Adds up where a step's time went, in s."""
+
+    secs: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, name: str, since: float) -> float:
+        now = time.perf_counter()
+        self.secs[name] = self.secs.get(name, 0.0) + now - since
+        return now
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """A predicted chunk: frames (F, H, W, 3) uint8, x0 (F, C, h, w), tracks_px (n, F, 2)."""
+
+    rollout: Rollout
+    frames: np.ndarray
+    x0: torch.Tensor
+    tracks_px: np.ndarray
+
+
+class ChunkPredictor:
+    """Predicts chunks with one world model, following drags by its maps or by guidance."""
+
+    def __init__(self, world_model: WorldModel, guidance: DragGuidance, *, guided: bool,
+                 seed: int) -> None:
+        self.world_model = world_model
+        self.guidance = guidance
+        self.guided = guided
+        self._seed = seed
+
+    def predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
+                stopwatch: Stopwatch) -> ChunkResult:
+        """Predict the rollout's next chunk.
+
+        times_secs: (F + 1,) after the drag's start, of the last known frame and of the chunk's.
+        """
+        model = self.world_model
+        tracks = _tracks(command, times_secs)
+        now = time.perf_counter()
+        with torch.no_grad():
+            x0, noisy = self._denoise(rollout, command, tracks, times_secs, stopwatch)
+            now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
+            context = model.commit(x0, rollout.context)
+            now = stopwatch.lap('commit', now)
+            frames = model.decode(x0)
+            stopwatch.lap('decode', now)
+        kept = self.guidance.config.rectification.neighbour_chunks
+        done = replace(rollout, context=context, chunk_index=rollout.chunk_index + 1,
+                       newest=Reference(noisy, x0, rollout.context),
+                       neighbours=(*rollout.neighbours, x0)[-kept:])
+        return ChunkResult(done, frames, x0, tracks[:, 1:])
+
+    def reference(self, latents: torch.Tensor, context: Any) -> Reference:
+        """Real frames (F, C, h, w) as a chunk, noised as a prediction is at the guided step."""
+        step = self.guidance.config.guided_step
+        sigma = self.world_model.sigmas[step]
+        noisy = (1 - sigma) * latents + sigma * self._noises(0)[step]
+        return Reference(noisy, latents, context)
+
+    def _denoise(self, rollout: Rollout, command: DragCommand | None, tracks: np.ndarray,
+                 times_secs: np.ndarray, stopwatch: Stopwatch,
+                 ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the clean chunk, and the noisy one as it entered the guided step."""
+        model, config = self.world_model, self.guidance.config
+        maps = None if command is None or self.guided else self._maps(tracks)
+        noises, neighbours = self._noises(rollout.chunk_index), torch.cat(rollout.neighbours)
+        x0 = z = noisy = noises[0]
+        for step, sigma in enumerate(model.sigmas):
+            if step:
+                z = (1 - sigma) * x0 + sigma * noises[step]
+            if step == config.guided_step:
+                if command is not None and self.guided:
+                    assert rollout.reference is not None
+                    started = time.perf_counter()
+                    z = self.guidance.optimise(
+                        z, rollout.context, rollout.reference, command, times_secs[1:],
+                        neighbours=neighbours, seed=self._chunk_seed(rollout.chunk_index))
+                    stopwatch.lap('guide', started)
+                noisy = z
+            estimate = model.denoise(z, step, rollout.context, maps).x0
+            assert estimate is not None
+            x0 = rectify_x0(estimate, neighbours) if config.rectification.x0 else estimate
+        return x0, noisy
+
+    def _maps(self, tracks: np.ndarray) -> torch.Tensor:
+        model = self.world_model
+        _, h, w = model.latent_shape
+        cells = torch.from_numpy(resize_points(tracks, model.image_size, (w, h))).float()
+        return drag_maps(cells[:, 0], cells[:, 1:], (h, w))
+
+    def _noises(self, chunk_index: int) -> list[torch.Tensor]:
+        """The noise of each denoise step: the same for the same chunk of every anchor.
+
+        So neighbouring predictions differ by what the camera saw, not by the dice.
+        """
+        generator = torch.Generator().manual_seed(self._chunk_seed(chunk_index))
+        shape = (self.world_model.frames_per_chunk, *self.world_model.latent_shape)
+        return [torch.randn(shape, generator=generator) for _ in self.world_model.sigmas]
+
+    def _chunk_seed(self, chunk_index: int) -> int:
+        return (self._seed * 1_000_003 + chunk_index) % 2 ** 63
+
+
+def latent_drift(x0: torch.Tensor, anchor: torch.Tensor) -> float:
+    """How far the mean and spread of each channel are from the real frames', in their units."""
+    dims = (0, 2, 3)
+    mean = (x0.mean(dims) - anchor.mean(dims)).abs().mean()
+    spread = (x0.std(dims) / anchor.std(dims).clamp_min(1e-6)).log().abs().mean()
+    return float(mean + spread)
+
+
+def _tracks(command: DragCommand | None, times_secs: np.ndarray) -> np.ndarray:
+    """(n, len(times), 2) px: where the handles are asked to be."""
+    if command is None:
+        return np.zeros((0, len(times_secs), 2))
+    return np.array([[position_at(handle, float(t), command.duration_secs) for t in times_secs]
+                     for handle in command.handles])
