@@ -30,19 +30,17 @@ STATE = Qos(reliable=True, depth=10, transient_local=True)  # late comers learn 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as one node sees it."""
+    """A topic as one node sees it; ``when``: by which parameter it is there, empty: always."""
 
     name: str
     type: str
     qos: Qos
+    when: str = ''
 
 
 @dataclass(frozen=True)
 class Node:
-    """An executable of this package; the node is named after it.
-
-    :param publishes: with the topics that are made only when a parameter asks for them
-    """
+    """An executable of this package; the node is named after it."""
 
     executable: str
     subscribes: tuple[Topic, ...] = ()
@@ -100,8 +98,8 @@ PREDICTOR = Node(
     'predictor',
     is_lifecycle=True,
     subscribes=(
-        Topic('image', IMAGE, AS_OFFERED),  # or image/compressed, by the parameter image_transport
-        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED),
+        Topic('image', IMAGE, AS_OFFERED, when='image_transport'),
+        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
         Topic('camera_info', CAMERA_INFO, SENSOR_DATA),
         Topic('drag', DRAG, COMMANDS),
     ),
@@ -137,10 +135,10 @@ SCRIPTED_OPERATOR = Node(
 BAG_REPLAY = Node(
     'bag_replay',
     publishes=(
-        Topic('image', IMAGE, NEWEST),
-        Topic('image/compressed', COMPRESSED_IMAGE, NEWEST),
+        Topic('image', IMAGE, NEWEST, when='bag'),
+        Topic('image/compressed', COMPRESSED_IMAGE, NEWEST, when='bag'),
         Topic('camera_info', CAMERA_INFO, NEWEST),
-        Topic('/clock', 'rosgraph_msgs/msg/Clock', NEWEST),
+        Topic('/clock', 'rosgraph_msgs/msg/Clock', NEWEST, when='publish_clock'),
     ),
 )
 NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY)
