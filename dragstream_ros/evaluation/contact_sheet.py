@@ -123,7 +123,7 @@ def draw_contact_sheet(
     for band, example in enumerate(examples):
         _draw_band(sheet, layout, band, example)
     draw_text(sheet, footer, layout.margin, layout.size[1] - layout.footer_height / 2 + 8,
-              height_px=13, colour=MUTED)
+              height_px=10, colour=MUTED)
     return sheet
 
 
@@ -131,14 +131,14 @@ def _draw_header(
     sheet: np.ndarray, layout: SheetLayout, offsets_secs: Sequence[float], title: str,
     subtitle: str,
 ) -> None:
-    draw_text(sheet, title, layout.margin, 50, height_px=24, bold=True)
-    draw_text(sheet, subtitle, layout.margin, 80, height_px=14, colour=MUTED)
+    draw_text(sheet, title, layout.margin, 54, height_px=20, bold=True)
+    draw_text(sheet, subtitle, layout.margin, 84, height_px=11, colour=MUTED)
     baseline = layout.header_height - 10
-    draw_text(sheet, 'the camera, and the drag', layout.camera(0).x, baseline, height_px=15, bold=True)
+    draw_text(sheet, 'camera, and the drag', layout.camera(0).x, baseline, height_px=12, bold=True)
     for column, offset_secs in enumerate(offsets_secs):
         box = layout.tile(0, 0, column)
         draw_text(sheet, f'+{offset_secs:.1f} s', box.x + box.width / 2, baseline,
-                  height_px=15, bold=True, align='centre')
+                  height_px=12, bold=True, align='centre')
 
 
 def _draw_band(sheet: np.ndarray, layout: SheetLayout, band: int, example: Example) -> None:
@@ -153,7 +153,7 @@ def _draw_band(sheet: np.ndarray, layout: SheetLayout, band: int, example: Examp
     for row, (label, pictures) in enumerate((
         ('predicted', example.predicted), ('happened', example.happened),
     )):
-        draw_text_upwards(sheet, label, layout.label(band, row), height_px=15)
+        draw_text_upwards(sheet, label, layout.label(band, row), height_px=12)
         for column, picture in enumerate(pictures):
             box = layout.tile(band, row, column)
             if picture is None:
@@ -167,14 +167,14 @@ def _draw_band(sheet: np.ndarray, layout: SheetLayout, band: int, example: Examp
 def _draw_notes(sheet: np.ndarray, box: Box, example: Example) -> None:
     accent = ACCENTS.get(example.title, INK)
     sheet[box.y + 20:box.y + 44, box.x:box.x + 6] = accent
-    draw_text(sheet, example.title, box.x + 18, box.y + 40, height_px=20, colour=accent, bold=True)
+    draw_text(sheet, example.title, box.x + 18, box.y + 39, height_px=15, colour=accent, bold=True)
     for number, note in enumerate(example.notes):
-        draw_text(sheet, fitted(note, 14, box.width - 18), box.x + 18, box.y + 70 + 25 * number,
-                  height_px=14, colour=MUTED)
+        draw_text(sheet, fitted(note, 11, box.width - 18), box.x + 18, box.y + 70 + 25 * number,
+                  height_px=11, colour=MUTED)
 
 
 def _draw_missing(sheet: np.ndarray, box: Box) -> None:
     sheet[box.y:box.bottom, box.x:box.right] = LINE
-    draw_text(sheet, 'no frame', box.x + box.width / 2, box.y + box.height / 2, height_px=14,
+    draw_text(sheet, 'no frame', box.x + box.width / 2, box.y + box.height / 2, height_px=11,
               colour=MUTED, align='centre')
 

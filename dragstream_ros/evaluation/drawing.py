@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -63,7 +64,7 @@ def text_width(text: str, height_px: float, *, bold: bool = False) -> int:
 
 
 def draw_text(
-    sheet: np.ndarray, text: str, x: float, baseline: float, *, height_px: float = 14,
+    sheet: np.ndarray, text: str, x: float, baseline: float, *, height_px: float = 10,
     colour: Colour = INK, align: str = 'left', bold: bool = False,
 ) -> None:
     """Write a line whose capitals are height_px high; align is left, centre or right of x."""
@@ -74,7 +75,7 @@ def draw_text(
 
 
 def draw_text_upwards(
-    sheet: np.ndarray, text: str, box: Box, *, height_px: float = 14, colour: Colour = INK
+    sheet: np.ndarray, text: str, box: Box, *, height_px: float = 10, colour: Colour = INK
 ) -> None:
     """Write a bold line from bottom to top in the middle of a box."""
     area = sheet[box.y:box.bottom, box.x:box.right]
@@ -91,15 +92,6 @@ def fitted(text: str, height_px: float, width: int) -> str:
     while text and text_width(text + '...', height_px) > width:
         text = text[:-1]
     return text.rstrip() + '...'
-
-
-def draw_badge(sheet: np.ndarray, text: str, box: Box, *, height_px: float = 12) -> None:
-    """Write on a dark strip in the lower left corner of a box."""
-    width, height = text_width(text, height_px) + round(height_px), round(2 * height_px)
-    area = sheet[box.bottom - height:box.bottom, box.x:box.x + width]
-    area[:] = (0.35 * area + 0.65 * np.array(INK)).astype(np.uint8)
-    draw_text(sheet, text, box.x + height_px / 2, box.bottom - height_px / 2,
-              height_px=height_px, colour=WHITE)
 
 
 def draw_path(sheet: np.ndarray, points: np.ndarray, *, width_px: float = 3) -> None:
@@ -154,8 +146,15 @@ def _arrow_head(points: np.ndarray, length: float) -> list[tuple[np.ndarray, np.
 def _pen(height_px: float, bold: bool) -> tuple[int, float, int]:
     """OpenCV's font, scale and thickness for capitals of this height."""
     font = _BOLD_FONT if bold else _FONT
-    at_one = cv2.getTextSize('H', font, 1.0, 1)[0][1]
-    return font, height_px / at_one, 1
+    return font, height_px / _height_at_one(font), 1
+
+
+@functools.cache
+def _height_at_one(font: int) -> float:
+    """How high a capital is at scale 1; measured, as OpenCV 4 and 5 have different fonts."""
+    canvas = np.zeros((200, 200), np.uint8)
+    cv2.putText(canvas, 'H', (20, 180), font, 4.0, 255, 1, cv2.LINE_AA)
+    return float(np.ptp(np.flatnonzero(canvas.max(axis=1) > 127)) + 1) / 4.0
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

@@ -25,42 +25,58 @@ def choose_examples(
     """Return the longest drags of each section, in the order of time.
 
     By length, not by how well it went; of each drag its longest path that was predicted at once,
-    if the prediction is complete and the camera saw what happened then.
+    if the prediction is complete and the camera saw what happened then. A section without a drag
+    is shown by undragged predictions, spread over its time.
     """
     chosen: list[Example] = []
     for section in dict.fromkeys(found.section for found in recording.predictions.values()):
         usable = [
             found for found in recording.predictions.values()
             if found.section == section and _is_usable(recording, found, offsets_secs)]
-        usable.sort(key=lambda found: -_length(_drag(recording, found)))
-        longest: dict[str, Prediction] = {}
-        for prediction in usable:
-            longest.setdefault(prediction.drag_id, prediction)
-        chosen += [
-            _example(recording, prediction, offsets_secs)
-            for prediction in sorted(
-                list(longest.values())[:per_section], key=lambda found: found.source_stamp_ns)]
+        shown = _longest(recording, usable, per_section) or _spread(usable, per_section)
+        shown.sort(key=lambda found: found.source_stamp_ns)
+        chosen += [_example(recording, prediction, offsets_secs) for prediction in shown]
     return chosen
 
 
 def _is_usable(
     recording: Recording, prediction: Prediction, offsets_secs: Sequence[float]
 ) -> bool:
-    command = recording.drag_of(prediction)
-    if command is None or not prediction.is_complete or path_leaves_image(command):
-        return False
-    if _lag_secs(prediction, command) > LATEST_SECS:
-        return False
-    last_ns = prediction.source_stamp_ns + round(offsets_secs[-1] * 1e9)
-    is_long_enough = prediction.offsets_secs[-1] >= offsets_secs[-1] - NEAR_ENOUGH_SECS
-    seen = recording.frame_at(last_ns, within_secs=NEAR_ENOUGH_SECS)
-    return is_long_enough and seen is not None
+    last_secs = offsets_secs[-1]
+    seen = recording.frame_at(
+        prediction.source_stamp_ns + round(last_secs * 1e9), within_secs=NEAR_ENOUGH_SECS)
+    is_long_enough = prediction.offsets_secs[-1] >= last_secs - NEAR_ENOUGH_SECS
+    return prediction.is_complete and is_long_enough and seen is not None
+
+
+def _longest(
+    recording: Recording, usable: Sequence[Prediction], count: int
+) -> list[Prediction]:
+    """One prediction each of the drags with the longest paths."""
+    lengths: dict[str, tuple[float, Prediction]] = {}
+    for prediction in usable:
+        command = recording.drag_of(prediction)
+        if command is None or path_leaves_image(command):
+            continue
+        if _lag_secs(prediction, command) > LATEST_SECS:
+            continue
+        before = lengths.get(prediction.drag_id)
+        if before is None or _length(command) > before[0]:
+            lengths[prediction.drag_id] = (_length(command), prediction)
+    longest = sorted(lengths.values(), key=lambda found: -found[0])[:count]
+    return [prediction for _, prediction in longest]
+
+
+def _spread(usable: Sequence[Prediction], count: int) -> list[Prediction]:
+    """Undragged predictions, evenly spread."""
+    undragged = [prediction for prediction in usable if not prediction.drag_id]
+    places = np.linspace(0, len(undragged) - 1, min(count, len(undragged)))
+    return [undragged[round(place)] for place in places]
 
 
 def _example(
     recording: Recording, prediction: Prediction, offsets_secs: Sequence[float]
 ) -> Example:
-    command = _drag(recording, prediction)
     source = recording.frame_at(prediction.source_stamp_ns, within_secs=NEAR_ENOUGH_SECS)
     assert source is not None  # it was predicted from
     size = prediction.frames.shape[2], prediction.frames.shape[1]
@@ -69,27 +85,26 @@ def _example(
         recording.frame_at(prediction.source_stamp_ns + round(offset * 1e9),
                            within_secs=NEAR_ENOUGH_SECS)
         for offset in offsets_secs]
-    return Example(
-        title=prediction.section,
-        notes=(
+    command = recording.drag_of(prediction)
+    notes: tuple[str, ...] = ('no drag',)
+    if command is not None:
+        notes = (
             f'drag of {_length(command) * size[0]:.0f} px of {size[0]}, '
             f'{command.duration_secs:.1f} s',
             f'predicted from {_lag_secs(prediction, command):.2f} s after it on',
             f'drag {prediction.drag_id}',
-        ),
+        )
+    return Example(
+        title=prediction.section,
+        notes=notes,
         camera=source.rgb(),
-        paths=[shares(handle.path_px, command.image_size) for handle in command.handles],
+        paths=[shares(handle.path_px, command.image_size) for handle in command.handles]
+        if command is not None else [],
         predicted=[prediction.frames[index] for index in indices],
         # At the prediction's size, so that only what is wrong looks different.
         happened=[None if frame is None else resize(frame.rgb(), size) for frame in happened],
         targets=shares(prediction.tracks_px[:, indices], size),
     )
-
-
-def _drag(recording: Recording, prediction: Prediction) -> DragCommand:
-    command = recording.drag_of(prediction)
-    assert command is not None
-    return command
 
 
 def _lag_secs(prediction: Prediction, command: DragCommand) -> float:

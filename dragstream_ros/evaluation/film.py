@@ -71,11 +71,14 @@ class Film:
         lead = f'{lead_secs:g} s'
         self._titles = ('camera', f'predicted, {lead} ahead', f'camera, {lead} later')
 
+    def n_pictures(self, *, rate_hz: float) -> int:
+        """How many pictures there will be."""
+        return int((self._arrivals_ns[-1] - self._arrivals_ns[0]) / 1e9 * rate_hz)
+
     def pictures(self, *, rate_hz: float) -> Iterator[np.ndarray]:
         """Give (H, W, 3) uint8 RGB pictures from the first camera frame to the last."""
-        step_ns = round(1e9 / rate_hz)
-        for now_ns in range(self._arrivals_ns[0], self._arrivals_ns[-1], step_ns):
-            yield self.picture(now_ns)
+        for number in range(self.n_pictures(rate_hz=rate_hz)):
+            yield self.picture(self._arrivals_ns[0] + round(number * 1e9 / rate_hz))
 
     def picture(self, now_ns: int) -> np.ndarray:
         """Draw the moment now_ns of the recording's arrivals."""
@@ -84,7 +87,7 @@ class Film:
         later_ns = camera.stamp_ns + self._lead_ns
         boxes = [self.layout.panel(column) for column in range(3)]
         for box, title in zip(boxes, self._titles):
-            draw_text(sheet, title, box.x, box.y - 14, height_px=14, bold=True)
+            draw_text(sheet, title, box.x, box.y - 14, height_px=11, bold=True)
         paste(sheet, camera.rgb(), boxes[0])
         prediction, index = self._shown(now_ns, later_ns)
         if prediction is not None:
@@ -113,7 +116,7 @@ class Film:
         If none had, the newest goes as far as it got.
         """
         started = [
-            found for found in self._predictions[-400:] if found.arrivals_ns[0] <= now_ns][-4:]
+            found for found in self._predictions if found.arrivals_ns[0] <= now_ns][-4:]
         for prediction in reversed(started):
             arrived = int(np.sum(prediction.arrivals_ns <= now_ns))
             offset_secs = (moment_ns - prediction.source_stamp_ns) / 1e9
@@ -137,12 +140,12 @@ class Film:
         section = prediction.section if prediction is not None else ''
         state = 'no drag' if command is None else f'dragging: {section}'
         colour = MUTED if command is None else ACCENTS.get(section, INK)
-        draw_text(sheet, state, self.layout.margin, baseline, height_px=15, colour=colour,
+        draw_text(sheet, state, self.layout.margin, baseline, height_px=12, colour=colour,
                   bold=True)
         if prediction is not None:
             latency_secs = (prediction.arrivals_ns[0] - self._arrival_of(prediction)) / 1e9
             draw_text(sheet, f'first frame {1000 * latency_secs:.0f} ms after its image',
-                      self.layout.size[0] - self.layout.margin, baseline, height_px=13,
+                      self.layout.size[0] - self.layout.margin, baseline, height_px=10,
                       colour=MUTED, align='right')
 
     def _arrival_of(self, prediction: Prediction) -> int:
@@ -152,5 +155,5 @@ class Film:
 
 def _draw_waiting(sheet: np.ndarray, box: Box) -> None:
     sheet[box.y:box.bottom, box.x:box.right] = LINE
-    draw_text(sheet, 'none yet', box.x + box.width / 2, box.y + box.height / 2, height_px=14,
+    draw_text(sheet, 'none yet', box.x + box.width / 2, box.y + box.height / 2, height_px=11,
               colour=MUTED, align='centre')

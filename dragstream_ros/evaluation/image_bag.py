@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -40,7 +41,11 @@ class BagMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBag:
-    """What there is of a camera in a bag. See open_image_bag."""
+    """What there is of a camera in a bag. See open_image_bag.
+
+    is_synthetic: the bag was written by the library rosbags, not by a ROS recorder.
+    is_calibrated: its first camera_info has a focal length.
+    """
 
     path: pathlib.Path
     image_topic: str
@@ -48,6 +53,8 @@ class ImageBag:
     n_images: int
     camera_info_topic: str | None
     duration_secs: float
+    is_synthetic: bool
+    is_calibrated: bool
 
     @property
     def is_compressed(self) -> bool:
@@ -99,13 +106,16 @@ def open_image_bag(path: pathlib.Path, *, image_topic: str = '') -> ImageBag:
             raise BagError(
                 f'{path} has no images on {image_topic}; there are {", ".join(sorted(images))}.')
         chosen = images[image_topic]
+        info_topic = _camera_info_topic(reader.connections, image_topic)
         return ImageBag(
             path=path,
             image_topic=image_topic,
             image_type=_type(chosen),
             n_images=chosen.msgcount,
-            camera_info_topic=_camera_info_topic(reader.connections, image_topic),
+            camera_info_topic=info_topic,
             duration_secs=reader.duration / 1e9,
+            is_synthetic=reader.ros_distro == 'rosbags',
+            is_calibrated=_is_calibrated(reader, info_topic),
         )
 
 
@@ -129,6 +139,16 @@ def _camera_info_topic(connections: list[Connection], image_topic: str) -> str |
     if beside in topics:
         return beside
     return topics[0] if len(topics) == 1 else None
+
+
+def _is_calibrated(reader: Reader, info_topic: str | None) -> bool:
+    connections = [found for found in reader.connections if found.topic == info_topic]
+    store = get_typestore(Stores.ROS2_KILTED)
+    for _, _, cdr in reader.messages(connections) if connections else ():
+        if not _is_plain(cdr):
+            break
+        return bool(store.deserialize_cdr(cdr, CAMERA_INFO).k[0])  # type: ignore[attr-defined]
+    return False
 
 
 def _type(connection: Connection) -> str:

@@ -77,6 +77,14 @@ class Prediction:
         return int(np.argmin(np.abs(self.offsets_secs - offset_secs)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """From a camera image's arrival at the predictor to the first frame predicted from it."""
+
+    arrival_ns: int
+    secs: float
+
+
 @dataclass
 class Recording:
     """Messages go in through add_*, in the order in which they arrive."""
@@ -84,9 +92,8 @@ class Recording:
     camera: list[CameraFrame] = field(default_factory=list)
     drags: list[SeenDrag] = field(default_factory=list)
     predictions: dict[tuple[int, int], Prediction] = field(default_factory=dict)
-    latencies_secs: list[float] = field(default_factory=list)
+    latencies: list[Latency] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    n_predicted_frames: int = 0
     _sections: list[tuple[int, str]] = field(default_factory=lambda: [(0, '')])
 
     @property
@@ -94,13 +101,10 @@ class Recording:
         """What the run is doing now."""
         return self._sections[-1][1]
 
-    def begin_section(self, name: str, *, is_new_epoch: bool = True) -> None:
-        """Name what comes next; predictions of the current epoch still belong to what was.
-
-        :param is_new_epoch: False: what has been predicted in this epoch gets the name, too
-        """
+    def begin_section(self, name: str) -> None:
+        """Name what is predicted from the next epoch on."""
         newest = max((epoch for epoch, _ in self.predictions), default=-1)
-        self._sections.append((newest + 1 if is_new_epoch else newest, name))
+        self._sections.append((newest + 1, name))
 
     def add_image(self, message: Image, arrival_ns: int) -> None:
         """Keep a camera image; one that cannot be read becomes a problem."""
@@ -136,7 +140,6 @@ class Recording:
         key = (message.epoch, message.anchor)
         before = self.predictions.get(key)
         n_chunks = before.n_chunks if before is not None else 0
-        self.n_predicted_frames += len(message.frames)
         if message.chunk != n_chunks:
             return  # a chunk was lost on the way, or redone: this prediction stays incomplete
         frames = np.stack([array_from_image(frame) for frame in message.frames])
@@ -164,13 +167,13 @@ class Recording:
             is_complete=bool(message.last),
         )
 
-    def add_info(self, message: PredictionInfo) -> None:
+    def add_info(self, message: PredictionInfo, arrival_ns: int) -> None:
         """Keep the latency of what is played, or what is wrong."""
         if message.code:
             self.problems.append(message.message)
             return
         if message.index == 0:  # later frames of a prediction wait for their moment
-            self.latencies_secs.append(message.latency_secs)
+            self.latencies.append(Latency(arrival_ns=arrival_ns, secs=message.latency_secs))
 
     def frame_at(self, stamp_ns: int, *, within_secs: float) -> CameraFrame | None:
         """The camera frame nearest to a moment; None if there is none so near."""

@@ -42,8 +42,10 @@ class BagReplay(Node):
         self._rate = declare(self, 'rate', 1.0, 'speed; 1.0: as recorded', (0.01, 100.0))
         self._loop = declare(self, 'loop', False, 'start again at the end')
         self._wait_secs = declare(
-            self, 'wait_secs', 30.0, 'for how long the first image waits for a subscriber, s',
+            self, 'wait_secs', 30.0, 'for how long the first image waits for subscribers, s',
             (0.0, 3600.0))
+        self._n_subscribers = declare(
+            self, 'n_subscribers', 1, 'how many of them', (0, 100))
         has_clock = declare(self, 'publish_clock', False, 'publish the recorded time on /clock')
         if not path:
             raise BagError('The parameter bag is empty; please name a bag to replay.')
@@ -69,7 +71,8 @@ class BagReplay(Node):
     def _play(self) -> Iterator[float]:
         """Publish what is due and yield how many seconds to wait, until the end."""
         deadline = time.monotonic() + self._wait_secs
-        while not self._image.get_subscription_count() and time.monotonic() < deadline:
+        while (self._image.get_subscription_count() < self._n_subscribers
+               and time.monotonic() < deadline):
             yield LOOK_EVERY_SECS
         self.get_logger().info(
             f'plays {self._bag.n_images} images of {self._bag.image_topic}, '

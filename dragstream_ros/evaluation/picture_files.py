@@ -1,4 +1,4 @@
-"""Writes MP4 files: H.264 where ffmpeg is installed, else MPEG-4 part 2, which OpenCV brings."""
+"""Writes PNG and MP4 files: H.264 where ffmpeg is installed, else what OpenCV brings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+
+
+def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
+    """Write an (H, W, 3) uint8 RGB picture, PNG or JPEG by the file's name.
+
+    :raises OSError: nothing can be written there
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise OSError(f'OpenCV could not write {path}.')
 
 
 def write_video(path: pathlib.Path, pictures: Iterable[np.ndarray], *, rate_hz: float) -> str:
@@ -22,7 +31,7 @@ def write_video(path: pathlib.Path, pictures: Iterable[np.ndarray], *, rate_hz: 
         _write_by_ffmpeg(ffmpeg, path, pictures, rate_hz)
         return 'H.264'
     _write_by_opencv(path, pictures, rate_hz)
-    return 'MPEG-4 part 2'
+    return 'MPEG-4 part 2; install ffmpeg for H.264'
 
 
 def _has_h264(ffmpeg: str) -> bool:

@@ -1,0 +1,57 @@
+"""Drags that are decided beforehand: which path, on the image of which moment."""
+
+from __future__ import annotations
+
+import pathlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import yaml
+
+
+class DragPlanError(Exception):
+    """A planned drag that cannot be read; the text is one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannedDrag:
+    """A drag on the first image that is at least at_secs after the first one.
+
+    path_px: (N, 2) in pixels of the camera's images. duration_secs: for the whole path.
+    """
+
+    at_secs: float
+    path_px: np.ndarray
+    duration_secs: float = 1.0
+
+
+def parse_drag(text: str) -> PlannedDrag:
+    """Read 'SECS:X,Y:X,Y[:X,Y...]'; raises DragPlanError."""
+    at, *points = text.split(':')
+    return _planned({'at_secs': at, 'path': [point.split(',') for point in points]}, repr(text))
+
+
+def load_drags(path: pathlib.Path) -> list[PlannedDrag]:
+    """Read a YAML list of {at_secs, path: [[x, y], ...], duration_secs}; raises DragPlanError."""
+    try:
+        entries = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DragPlanError(f'{path} cannot be read: {" ".join(str(error).split())}.') from error
+    if not isinstance(entries, list):
+        raise DragPlanError(f'{path} must be a list of drags, each with at_secs and path.')
+    return [_planned(entry, f'{path}, drag {number}') for number, entry in enumerate(entries)]
+
+
+def _planned(entry: Any, name: str) -> PlannedDrag:
+    try:
+        path_px = np.array(entry['path'], np.float64)
+        numbers = [float(entry['at_secs']), float(entry.get('duration_secs', 1.0))]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise DragPlanError(
+            f'{name} is no drag; it needs a time and points, as in 2.0:320,240:400,240.') from None
+    if path_px.ndim != 2 or path_px.shape[1] != 2 or not len(path_px):
+        raise DragPlanError(f'{name} needs points of an x and a y.')
+    if not np.isfinite([*path_px.ravel(), *numbers]).all():
+        raise DragPlanError(f'{name} has a number that is not finite.')
+    return PlannedDrag(at_secs=numbers[0], path_px=path_px, duration_secs=numbers[1])

@@ -1,0 +1,257 @@
+"""``dragstream replay``: predict along a recorded bag, and write the predictions to a new one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TextIO
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+
+from dragstream_ros.adapters.drag import DEFAULT_RADIUS, DragPhase, drag_from_command
+from dragstream_ros.adapters.image import decode_compressed
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.evaluation.drag_plan import (
+    DragPlanError,
+    PlannedDrag,
+    load_drags,
+    parse_drag,
+)
+from dragstream_ros.evaluation.image_bag import BagError, ImageBag, open_image_bag, stamp_of
+from dragstream_ros.evaluation.listener import TOPICS, Listener
+from dragstream_ros.evaluation.pictures import write_pictures
+from dragstream_ros.evaluation.prediction_bag import PredictionBag, read_recording
+from dragstream_ros.evaluation.progress import Progress, bar
+from dragstream_ros.evaluation.run_guard import (
+    ended_by_signals,
+    keep_to_this_machine,
+    last_complaint,
+)
+from dragstream_ros.graph import BAG_REPLAY, PREDICTOR, Argument, Launch
+from dragstream_ros.msg import Drag
+from dragstream_ros.runner import NodeGroup, RunError
+
+PREDICTING = Launch(
+    'replay', 'the predictor', (PREDICTOR,),
+    tuple(
+        Argument(name, 'predictor', name, '')
+        for name in ('control', 'image_transport', 'world_model')
+    ))
+PLAYING = Launch(
+    'replay', 'the camera', (BAG_REPLAY,),
+    tuple(
+        Argument(name, 'bag_replay', name, '')
+        for name in ('bag', 'image_topic', 'rate', 'n_subscribers')
+    ))
+DIAGNOSTICS = '/diagnostics'
+READY_SECS = 90.0
+LOOK_EVERY_SECS = 0.2
+LAST_PREDICTIONS_SECS = 1.5
+
+
+class ReplayError(Exception):
+    """The replay did not work; the text is one sentence."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line of ``dragstream replay``."""
+    parser.add_argument('bag', type=pathlib.Path, help='a rosbag2 bag, MCAP or sqlite3')
+    parser.add_argument(
+        '--output', type=pathlib.Path, default=pathlib.Path('replay_output'),
+        help='new folder for the bag of predictions, contact sheet and film '
+        '(default: %(default)s)')
+    parser.add_argument(
+        '--image-topic', default='', help='which images, if the bag has several topics of them')
+    parser.add_argument(
+        '--drag', action='append', default=[], metavar='SECS:X,Y:X,Y',
+        help='drag that long after the first image, from a pixel to another, within 1 s; '
+        'can be given again')
+    parser.add_argument(
+        '--drags', type=pathlib.Path, metavar='YAML',
+        help='list of {at_secs, path: [[x, y], ...], duration_secs}')
+    parser.add_argument('--control', choices=('conditioned', 'guidance'), default='conditioned')
+    parser.add_argument('--rate', type=float, default=1.0, help='speed of the replay')
+    parser.add_argument('--world-model', default='', help='see the parameter of the predictor')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Replay a bag; 0 if predictions were written."""
+    try:
+        drags = [parse_drag(text) for text in args.drag]
+        drags += load_drags(args.drags) if args.drags else []
+        with ended_by_signals():
+            Replay(args, drags, sys.stdout).run()
+    except (BagError, DragPlanError, ReplayError, RunError, OSError) as error:
+        print(f'dragstream replay: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('dragstream replay: stopped; all nodes have ended.', file=sys.stderr)
+        return 130
+    return 0
+
+
+class Replay:
+    """One run: the predictor, the bag as its camera, and somebody who drags as planned."""
+
+    def __init__(
+        self, args: argparse.Namespace, drags: Sequence[PlannedDrag], out: TextIO
+    ) -> None:
+        """Take what add_arguments describes; what is said goes to out."""
+        self._args = args
+        self._out = out
+        self._progress = Progress(out)
+        self._operator = PlannedOperator(drags)
+        self._log_path = args.output / 'nodes.log'
+        self._is_ready = threading.Event()
+        self._counts: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Replay, then write the pictures; raises BagError, ReplayError, RunError, OSError."""
+        bag = open_image_bag(self._args.bag, image_topic=self._args.image_topic)
+        about = describe(bag)
+        self._say(about)
+        keep_to_this_machine()
+        predictions = self._args.output / 'predictions'
+        if predictions.exists():
+            raise ReplayError(f'{predictions} exists already; please name another --output.')
+        self._args.output.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open('w') as log, PredictionBag(predictions, TOPICS) as written:
+            self._replay(bag, log, written)
+        self._progress.finish()
+        self._say(f'{predictions}: ' + ', '.join(
+            f'{count} on {topic}' for topic, count in sorted(self._counts.items())))
+        if not self._counts['prediction/clip']:
+            raise ReplayError(f'Nothing was predicted; {last_complaint(self._log_path)}')
+        recording = read_recording(predictions, section=self._args.control)
+        for problem, count in Counter(recording.problems).items():
+            self._say(f'  the predictor said, {count} x: {problem}')
+        lines = write_pictures(
+            recording,
+            self._args.output,
+            title=f'Predicted along {self._args.bag.name}',
+            subtitle=about,
+            footer='The drag is made up: the lower rows show what the camera saw without it. The '
+            'bundled world model has learnt from a simulation alone.',
+            progress=self._progress,
+        )
+        self._say('\n'.join(lines))
+
+    def _replay(self, bag: ImageBag, log: TextIO, written: PredictionBag) -> None:
+        args = self._args
+        transport = 'compressed' if bag.is_compressed else 'raw'
+        predictor = NodeGroup(PREDICTING, log=log, said={
+            'control': args.control, 'image_transport': transport,
+            'world_model': args.world_model})
+        camera = NodeGroup(PLAYING, log=log, said={
+            'bag': json.dumps(str(args.bag)), 'image_topic': args.image_topic,
+            'rate': str(float(args.rate)), 'n_subscribers': '2'})
+
+        def on_message(topic: str, cdr: bytes, arrival_ns: int) -> None:
+            if topic == DIAGNOSTICS:
+                self._look_for_worker(deserialize_message(cdr, DiagnosticArray))
+                return
+            self._counts[topic] += 1
+            written.write(topic, cdr)
+            if topic in ('image', 'image/compressed'):
+                self._operator.see(topic, cdr)
+
+        with Listener({**TOPICS, DIAGNOSTICS: DiagnosticArray}, on_message) as listener:
+            self._operator.publisher = listener.node.create_publisher(
+                Drag, 'drag', QoSProfile(depth=10))
+            self._progress.show(['starting the predictor ...'], plain='starting the predictor ...')
+            with predictor:
+                self._await_ready(predictor)
+                with camera:
+                    self._watch(bag, predictor, camera)
+                time.sleep(LAST_PREDICTIONS_SECS)
+
+    def _look_for_worker(self, diagnostics: DiagnosticArray) -> None:
+        for status in diagnostics.status:
+            for value in status.values:
+                if value.key == 'worker' and value.value == 'running':
+                    self._is_ready.set()
+
+    def _await_ready(self, predictor: NodeGroup) -> None:
+        deadline = time.monotonic() + READY_SECS
+        while not self._is_ready.wait(LOOK_EVERY_SECS):
+            if predictor.ended() or time.monotonic() > deadline:
+                raise ReplayError(
+                    f'The predictor did not get ready; {last_complaint(self._log_path)}')
+
+    def _watch(self, bag: ImageBag, predictor: NodeGroup, camera: NodeGroup) -> None:
+        """Show how it goes until the bag has been played."""
+        while (ended := camera.ended() or predictor.ended()) is None:
+            images = self._counts['image'] + self._counts['image/compressed']
+            clips = self._counts['prediction/clip']
+            self._progress.show(
+                [f'{bar(images / bag.n_images)} {images} of {bag.n_images} images, '
+                 f'{clips} clips predicted'],
+                plain=f'{images} of {bag.n_images} images, {clips} clips predicted')
+            time.sleep(LOOK_EVERY_SECS)
+        name, status = ended
+        if status or name != 'bag_replay':
+            raise ReplayError(
+                f'{name} ended with status {status}; {last_complaint(self._log_path)}')
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+class PlannedOperator:
+    """Sends planned drags when their images come. publisher: of Drag, set before the first."""
+
+    publisher: Publisher
+
+    def __init__(self, drags: Sequence[PlannedDrag]) -> None:
+        """Take the plan, in any order."""
+        self._waiting = sorted(drags, key=lambda drag: drag.at_secs)
+        self._ends: list[tuple[float, str]] = []  # when to let go of which drag
+        self._n_sent = 0
+        self._first_ns: int | None = None
+
+    def see(self, topic: str, cdr: bytes) -> None:
+        """Look at an image; begin or end what is due on it."""
+        stamp_ns = stamp_of(cdr)
+        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        secs = (stamp_ns - self._first_ns) / 1e9
+        while self._ends and secs >= self._ends[0][0]:
+            drag_id = self._ends.pop(0)[1]
+            self.publisher.publish(Drag(drag_id=drag_id, phase=int(DragPhase.END)))
+        while self._waiting and secs >= self._waiting[0].at_secs:
+            self._begin(self._waiting.pop(0), topic, cdr, secs)
+
+    def _begin(self, drag: PlannedDrag, topic: str, cdr: bytes, secs: float) -> None:
+        image = deserialize_message(cdr, TOPICS[topic])
+        size = (image.width, image.height) if topic == 'image' else (
+            decode_compressed(memoryview(image.data)).shape[1::-1])
+        self._n_sent += 1
+        command = DragCommand(
+            drag_id=f'planned_{self._n_sent}', operator_id='replay', mode=DragMode.ANIMATE,
+            handles=(DragHandle(path_px=drag.path_px, radius_px=DEFAULT_RADIUS * max(size)),),
+            image_size=(size[0], size[1]), stamp_ns=stamp_of(cdr),
+            duration_secs=drag.duration_secs)
+        self.publisher.publish(drag_from_command(command, header=image.header))
+        self._ends.append((secs + drag.duration_secs, command.drag_id))
+        self._ends.sort()
+
+
+def describe(bag: ImageBag) -> str:
+    """What a reader of the results should know about a bag, in a line or two."""
+    kind = 'compressed' if bag.is_compressed else 'raw'
+    facts = [
+        f'{bag.path.name}: {bag.n_images} {kind} images in {bag.duration_secs:.1f} s '
+        f'({bag.image_rate_hz:.0f} Hz)']
+    if bag.is_synthetic:
+        facts.append('written by a program, not recorded from a running camera')
+    if not bag.is_calibrated:
+        facts.append('not calibrated')
+    return ', '.join(facts) + '.'
