@@ -294,7 +294,9 @@ class DragStream:
                           command=None, neighbours=before[:-1] or before)
         # The path is spread over the chunk and arrives in its last frame.
         times = np.linspace(0, command.duration_secs, self.world_model.frames_per_chunk + 1)
-        return self._predict(rollout, command, times, stopwatch, started)
+        chunk = self._predict(rollout, command, times, stopwatch, started)
+        self._rollout = replace(self._rollout, drag_id='')      # what follows is not dragged
+        return chunk
 
     def _predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
                  stopwatch: Stopwatch, started: float) -> PredictedChunk:

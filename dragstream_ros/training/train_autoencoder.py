@@ -15,18 +15,20 @@ from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
 class AutoencoderTraining:
     """minutes bounds the time; the learning rate falls to zero over it."""
 
-    minutes: float = 25.0
-    batch: int = 16
+    minutes: float = 8.0
+    batch: int = 10
     learning_rate: float = 2e-3
     gradient_weight: float = 0.4
     thing_weight: float = 3.0       # pixels of grippers and objects, against 1 for the table
-    latent_noise: float = 0.1       # of each channel's spread: errors the decoder must bear
+    latent_noise: float = 0.05      # of each channel's spread: errors the decoder must bear
 
 
 def train_autoencoder(autoencoder: FrameAutoencoder, episodes: EpisodeSet,
                       config: AutoencoderTraining, loop: Loop) -> None:
     rng = np.random.default_rng(0)
     count, length = episodes.frames.shape[:2]
+    some = torch.from_numpy(episodes.frames[:, ::20].reshape(-1, *episodes.frames.shape[2:])[:1500])
+    autoencoder.start_from_components(some.permute(0, 3, 1, 2).float() / 255)
     for _ in loop.steps(autoencoder, minutes=config.minutes, learning_rate=config.learning_rate):
         e, t = rng.integers(count, size=config.batch), rng.integers(length, size=config.batch)
         pixels = torch.from_numpy(episodes.frames[e, t]).permute(0, 3, 1, 2).float() / 255
@@ -41,9 +43,7 @@ def train_autoencoder(autoencoder: FrameAutoencoder, episodes: EpisodeSet,
         l1 = (weight * error.abs()).sum() / (3 * weight.sum())
         edges = ((weight[..., 1:, :] * error.diff(dim=2).abs()).sum()
                  + (weight[..., 1:] * error.diff(dim=3).abs()).sum()) / (3 * weight.sum())
-        # Edges only once there is a picture: at the start the flattest picture has the least.
-        edges_weight = config.gradient_weight * min(1.0, loop.step / 500)
-        loss = l1 + edges_weight * edges
+        loss = l1 + config.gradient_weight * edges
         psnr = -10 * torch.log10((error.detach().clamp(-1, 1) ** 2).mean())
         loop.update(loss, l1=l1, psnr=psnr)
 

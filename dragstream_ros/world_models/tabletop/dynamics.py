@@ -24,7 +24,7 @@ from dragstream_ros.core.drag_maps import N_PLANES
 class DynamicsConfig:
     """window counts context frames besides the sink, the stream's first frame."""
 
-    latent_channels: int = 8
+    latent_channels: int = 12
     latent_size: int = 16
     channels: int = 64
     width: int = 128

@@ -1,0 +1,144 @@
+"""The bundled world model's streaming: its cache, its positions, its limits, its files."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.tabletop.dynamics import attend, flat
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+CHUNK = 4
+
+
+@pytest.fixture(scope='module')
+def model() -> TabletopWorldModel:
+    """An untrained model whose every weight counts, also those that training starts at zero."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = TabletopWorldModel().eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if parameter.abs().max() == 0:
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+def latents(model: TabletopWorldModel, frames: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(frames, *model.latent_shape,
+                       generator=torch.Generator().manual_seed(seed))
+
+
+def keys_of_one_forward(model: TabletopWorldModel, x: torch.Tensor,
+                        groups: list[int]) -> torch.Tensor:
+    """The last block's keys (F, heads, tokens, head_dim) of all frames at once, without a cache.
+
+    groups: sizes of the commits.  A frame sees the sink, the window before it and itself, in the
+    positions of its commit: the sink first, then the window, then the commit's own frames.
+    """
+    net, config = model.dynamics, model.dynamics.config
+    history = torch.cat([x[:1], x[:1], x])
+    known = torch.cat([history[1:-1], history[:-2]], 1)
+    embedding = net.embed(torch.zeros(1, len(x)), torch.full((len(x),), config.frames_per_chunk))
+    tokens, _ = net.encode_frames(x[None], known[None], None, embedding)
+    frame = torch.arange(len(x))
+    starts = torch.tensor([sum(groups[:i]) for i, size in enumerate(groups) for _ in range(size)])
+    for block in net.blocks[:-1]:
+        q, k, v = block.project(tokens, embedding)
+        rows = []
+        for i, start in enumerate(starts.tolist()):
+            kept = (start - frame <= config.window) | (frame < config.sink)
+            seen = kept & (frame <= i) & ((i - frame <= config.window) | (frame < config.sink))
+            slots = frame - start + min(start, config.context_frames)
+            slots = torch.where(frame < config.sink, frame, slots)
+            rotate, angles = net.rotary.rotate, net.rotary.angles
+            rows.append(attend(rotate(flat(q[:, i:i + 1]), angles(slots[i:i + 1])),
+                               rotate(flat(k[:, seen]), angles(slots[seen])), flat(v[:, seen])))
+        out = torch.cat(rows, 1).unflatten(1, (len(x), -1))
+        tokens = block.finish(tokens, out, embedding)
+    return net.blocks[-1].project(tokens, embedding)[1][0]
+
+
+def test_a_cached_rollout_equals_one_forward_with_the_same_mask_and_positions(model) -> None:
+    groups = [1, 1, 1] + [CHUNK] * 5 + [1]          # three windows' length
+    x = latents(model, sum(groups))
+    context, cached = model.empty_context(), []
+    for part in x.split(groups):
+        context = model.commit(part, context)
+        cached.append(context.keys[-1, -len(part):])
+    difference = (torch.cat(cached) - keys_of_one_forward(model, x, groups)).abs().max()
+    assert difference < 2e-5
+
+
+def test_the_context_is_as_large_after_a_thousand_frames_as_after_ten(model) -> None:
+    context = model.empty_context()
+    sizes = []
+    for i in range(40):
+        context = model.commit(latents(model, 1, seed=i), context)
+        sizes.append(context.nbytes)
+    assert context.frames == model.dynamics.config.context_frames
+    assert len(set(sizes[10:])) == 1
+
+
+def test_a_commit_leaves_the_context_it_was_given_as_it_was(model) -> None:
+    before = model.commit(latents(model, 3), model.empty_context())
+    keys, values = before.keys.clone(), before.values.clone()
+    model.commit(latents(model, CHUNK, seed=5), before)
+    assert torch.equal(before.keys, keys) and torch.equal(before.values, values)
+
+
+def test_stopping_after_the_taps_gives_the_same_features_as_going_on(model) -> None:
+    context = model.commit(latents(model, 5), model.empty_context())
+    x = latents(model, CHUNK, seed=2)
+    whole = model.denoise(x, 1, context, taps=(1, 2))
+    stopped = model.denoise(x, 1, context, taps=(1, 2), stop_after_taps=True)
+    assert whole.x0 is not None and stopped.x0 is None
+    for block in (1, 2):
+        assert torch.equal(whole.taps[block].queries, stopped.taps[block].queries)
+        assert torch.equal(whole.taps[block].values, stopped.taps[block].values)
+
+
+def test_the_gradient_to_the_latent_agrees_with_finite_differences(model) -> None:
+    context = model.commit(latents(model, 3), model.empty_context())
+    x = latents(model, CHUNK, seed=3).requires_grad_()
+    direction = latents(model, CHUNK, seed=4)
+
+    def value(z: torch.Tensor) -> torch.Tensor:
+        x0 = model.denoise(z, 1, context).x0
+        assert x0 is not None
+        return (x0 ** 2).mean()
+
+    slope = (torch.autograd.grad(value(x), x)[0] * direction).sum()
+    with torch.no_grad():
+        measured = (value(x + 1e-2 * direction) - value(x - 1e-2 * direction)) / 2e-2
+    assert slope == pytest.approx(float(measured), rel=0.02)
+
+
+def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:
+    model.save(tmp_path, card={})
+    loaded = TabletopWorldModel.load(tmp_path)
+    frames = np.random.default_rng(0).integers(0, 255, (2, 128, 128, 3)).astype(np.uint8)
+    assert torch.allclose(loaded.encode(frames), model.encode(frames), atol=0.05)
+
+
+def test_missing_weights_are_named(tmp_path) -> None:
+    with pytest.raises(DragStreamError, match='does not exist') as error:
+        TabletopWorldModel.load(tmp_path)
+    assert error.value.code == ErrorCode.WEIGHTS_MISSING
+
+
+def test_truncated_weights_are_unreadable(model, tmp_path) -> None:
+    path = model.save(tmp_path, card={})
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DragStreamError, match='cannot be read') as error:
+        TabletopWorldModel.load(tmp_path)
+    assert error.value.code == ErrorCode.WEIGHTS_UNREADABLE
+
+
+def test_weights_of_another_shape_are_refused(model, tmp_path) -> None:
+    path = model.save(tmp_path, card={})
+    text = path.with_suffix('.json').read_text()
+    path.with_suffix('.json').write_text(text.replace('"blocks": 4', '"blocks": 3'))
+    with pytest.raises(DragStreamError, match='do not fit') as error:
+        TabletopWorldModel.load(tmp_path)
+    assert error.value.code == ErrorCode.WEIGHTS_MISMATCH
