@@ -30,8 +30,8 @@ class DragGuidanceConfig:
     """What the optimisation does; lengths in latent cells, so that they fit any model.
 
     taps: attention blocks whose output is matched.  guided_step: denoise step that is optimised.
-    update: 'normalised', z -= rate * G * g / rms(g) (paper, with its step made scale-free), or
-        'sign', AdamW started anew each time (code, spec 1.5.1).
+    update: 'plain', z -= rate * G * g (paper); 'normalised', the same with g / rms(g); 'sign',
+        AdamW started anew each time (code, spec 1.5.1).
     distance: between features.  latent_weight: of the moved clean latent itself, beside features.
     sigma_ratio: of the Gaussian to the region's box.  background_weight: of what shall stay.
     """
@@ -42,7 +42,7 @@ class DragGuidanceConfig:
     max_segments: int = 1
     translation_step_cells: float = 2.0
     rotation_step_deg: float = 8.0
-    update: Literal['normalised', 'sign'] = 'normalised'
+    update: Literal['plain', 'normalised', 'sign'] = 'normalised'
     rate: float = 0.2
     distance: Literal['l1', 'l2'] = 'l1'
     feature_weight: float = 1.0
@@ -247,5 +247,6 @@ class DragGuidance:
             weighted = gradient * select
             weighted = weighted / weighted.norm().clamp_min(1.0)
             return z - self.config.rate * (weighted / (weighted.abs() + 1e-8) + 0.01 * z)
-        scale = gradient.pow(2).mean().sqrt().clamp_min(1e-12)
-        return z - self.config.rate * select * gradient / scale
+        if self.config.update == 'normalised':
+            gradient = gradient / gradient.pow(2).mean().sqrt().clamp_min(1e-12)
+        return z - self.config.rate * select * gradient
