@@ -11,13 +11,14 @@ from dragstream_ros.errors import ErrorCode
 from dragstream_ros.worker.frame_intake import ModelFrame, model_frame
 from dragstream_ros.worker.mailbox import RawFrame
 from dragstream_ros.worker.protocol import (
+    CancelDrag,
     CancelGoal,
     Chunk,
+    EndDrag,
     GoalChunk,
     GoalDone,
     Problem,
     PushDrag,
-    ReleaseDrag,
     Reset,
     Retune,
     StartGoal,
@@ -50,10 +51,29 @@ def drag(*path_px, t_secs: float = 0.0, **fields) -> DragCommand:
     })
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def session() -> PredictionSession:
+def clock() -> Clock:
+    return Clock()
+
+
+def make_session(clock=Clock(), first_epoch: int = 0, **settings) -> PredictionSession:
+    model = StubWorldModel()
     return PredictionSession(
-        model_size=IMAGE_SIZE, settings=StreamSettings(), make_stream=StubWorldModel().make_stream)
+        model_size=model.image_size, frame_period_secs=model.frame_period_secs,
+        settings=StreamSettings(**settings), make_stream=model.make_stream,
+        first_epoch=first_epoch, clock=clock)
+
+
+@pytest.fixture
+def session(clock) -> PredictionSession:
+    return make_session(clock)
 
 
 def push(session, command, generation: int = 0):
@@ -103,7 +123,7 @@ def test_a_drag_in_camera_pixels_moves_the_picture_in_model_pixels(session):
 
 
 def session_source(session) -> np.ndarray:
-    session.handle(ReleaseDrag(drag_id='a'))
+    session.handle(CancelDrag(drag_id='a'))
     return session.step()[0].frames[0]
 
 
@@ -119,10 +139,61 @@ def test_a_handle_is_followed_to_the_anchor(session):
 def test_a_drag_is_released_only_by_its_own_id(session):
     session.feed(frames(0.0))
     push(session, drag((40, 40), (80, 40)))
-    session.handle(ReleaseDrag(drag_id='b'))
+    session.handle(CancelDrag(drag_id='b'))
     assert session.step()[0].drag_id == 'a'
-    session.handle(ReleaseDrag(drag_id='a'))
+    session.handle(CancelDrag(drag_id='a'))
     assert session.step()[0].drag_id == ''
+
+
+def test_a_drag_that_is_cancelled_is_gone_at_once(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40)))
+    session.step()
+    session.handle(CancelDrag(drag_id='a'))
+    assert session.step()[0].drag_id == ''
+
+
+def test_a_drag_that_has_ended_is_shown_to_its_end_first(session, clock):
+    session.feed(frames(0.0, 0.1))
+    push(session, drag((40, 40), (80, 40)))
+    session.step()
+    session.handle(EndDrag(drag_id='a'))
+    assert [chunk.last for chunk in run(session)] == [False, True]
+    session.feed(frames(0.6))
+    assert session.step() == []
+    clock.now += 1.1
+    session.feed(frames(0.7))
+    assert session.step() == []
+    clock.now += 0.2
+    assert session.step()[0].drag_id == ''
+
+
+def test_a_new_path_of_a_drag_waits_until_the_running_prediction_is_complete(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40)))
+    first = session.step()[0]
+    push(session, drag((40, 40), (20, 40)))
+    rest = run(session)
+    assert [chunk.anchor - first.anchor for chunk in rest] == [0, 0, 1, 1, 1]
+    assert rest[-1].tracks_px[0, 0, 0] < first.tracks_px[0, 0, 0]
+
+
+def test_another_drag_replaces_the_running_prediction_at_once(session):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (80, 40)))
+    session.step()
+    push(session, drag((40, 40), (80, 40), drag_id='b'))
+    assert session.step()[0].drag_id == 'b'
+
+
+def test_a_free_running_stream_stays_one_chunk_ahead_of_the_clock(clock):
+    session = make_session(clock, mode='free_running')
+    session.feed(frames(0.0))
+    assert len(run(session)) == 2
+    clock.now += 0.39
+    assert run(session) == []
+    clock.now += 0.02
+    assert len(run(session)) == 1
 
 
 @pytest.mark.parametrize(('command', 'code'), [
@@ -201,9 +272,7 @@ def test_other_settings_apply_from_the_next_chunk_on(session):
 
 
 def test_epochs_go_on_where_the_last_worker_stopped():
-    session = PredictionSession(
-        model_size=IMAGE_SIZE, settings=StreamSettings(), first_epoch=5,
-        make_stream=StubWorldModel().make_stream)
+    session = make_session(first_epoch=5)
     session.feed(frames(0.0))
     assert session.step()[0].epoch == 5
 

@@ -74,7 +74,7 @@ class Worker:
 
 @pytest.fixture
 def start(monkeypatch):
-    monkeypatch.setenv('PYTHONPATH', f'{HERE.parent}:{HERE}')
+    monkeypatch.setenv('PYTHONPATH', str(HERE), prepend=os.pathsep)
     workers = []
 
     def start(*arguments, **config) -> Worker:
@@ -203,7 +203,7 @@ def test_stopping_is_quick_even_when_the_worker_hangs(start):
 
 
 def test_a_worker_ends_by_itself_when_its_node_is_killed(monkeypatch):
-    monkeypatch.setenv('PYTHONPATH', f'{HERE.parent}:{HERE}')
+    monkeypatch.setenv('PYTHONPATH', str(HERE), prepend=os.pathsep)
     node = textwrap.dedent("""
         import time
         from test_worker_supervisor import Worker, Ready

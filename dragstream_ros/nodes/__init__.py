@@ -1,0 +1,1 @@
+"""ROS 2 nodes: wiring, lifecycle and timers; the work is done elsewhere."""

@@ -71,8 +71,15 @@ class PushDrag:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseDrag:
-    """Go on undragged, if this is the drag in force."""
+class EndDrag:
+    """The operator let go: show this drag to its end once more, then go on undragged."""
+
+    drag_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelDrag:
+    """Go on undragged at once, if this is the drag in force."""
 
     drag_id: str
 
@@ -94,7 +101,7 @@ class CancelGoal:
     goal_id: int
 
 
-ToWorker = Setup | Retune | Reset | PushDrag | ReleaseDrag | StartGoal | CancelGoal
+ToWorker = Setup | Retune | Reset | PushDrag | EndDrag | CancelDrag | StartGoal | CancelGoal
 
 
 # Worker to node.

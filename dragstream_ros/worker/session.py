@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,14 @@ from dragstream_ros.worker.drag_follower import DragFollower
 from dragstream_ros.worker.frame_intake import ModelFrame
 from dragstream_ros.worker.goal import Goal
 from dragstream_ros.worker.protocol import (
+    CancelDrag,
     CancelGoal,
     Chunk,
+    EndDrag,
     FromWorker,
     GoalDone,
     Problem,
     PushDrag,
-    ReleaseDrag,
     Reset,
     Retune,
     StartGoal,
@@ -52,14 +53,18 @@ class PredictionSession:
         self,
         *,
         model_size: tuple[int, int],
+        frame_period_secs: float,
         settings: StreamSettings,
         make_stream: MakeStream,
         first_epoch: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with an empty stream; model_size is (width, height)."""
         self._model_size = model_size
+        self._frame_period_secs = frame_period_secs
         self._settings = settings
         self._make_stream = make_stream
+        self._clock = clock
         self._next_epoch = first_epoch
         self._generation = 0
         self._frames: Sequence[ModelFrame] = ()
@@ -74,7 +79,11 @@ class PredictionSession:
         self._camera_size: tuple[int, int] | None = None
         self._seen_ns: int | None = None
         self._arrivals_ns: dict[int, int] = {}
-        self._follower: DragFollower | None = None
+        self._drag: DragFollower | None = None
+        self._newer_path: DragFollower | None = None
+        self._is_ending = False
+        self._is_predicting = False
+        self._shown_from = self._shown_until = 0.0  # when a prediction is played, by our clock
         self._not_before = 0.0
 
     @property
@@ -98,8 +107,8 @@ class PredictionSession:
             self._seen_ns = frame.stamp_ns
             if self._stream.observe(frame.pixels, frame.stamp_ns):
                 self._arrivals_ns[frame.stamp_ns] = frame.arrival_ns
-            if was_dropped and self._follower is not None:
-                self._stream.push_drag(self._follower.command)
+            if was_dropped and self._drag is not None:
+                self._stream.push_drag(self._drag.command)
         for stamp_ns in list(self._arrivals_ns)[:-_N_ARRIVALS]:
             del self._arrivals_ns[stamp_ns]
         return events
@@ -108,10 +117,12 @@ class PredictionSession:
         """Do what the node asks for."""
         if isinstance(message, PushDrag):
             return self._push_drag(message)
-        if isinstance(message, ReleaseDrag):
-            if self._follower is not None and self._follower.command.drag_id == message.drag_id:
-                self._stream.release()
-                self._follower = None
+        if isinstance(message, EndDrag):
+            if self._is_preview and self._is_in_force(message.drag_id):
+                self._is_ending = True  # in all other modes a drag ends by itself, with its path
+        elif isinstance(message, CancelDrag):
+            if self._is_in_force(message.drag_id):
+                self._release()
         elif isinstance(message, Reset):
             return self._advance_generation(message.generation)
         elif isinstance(message, Retune):
@@ -137,20 +148,38 @@ class PredictionSession:
         return events
 
     def _step_live(self) -> list[FromWorker]:
-        if time.monotonic() < self._not_before:
+        now = self._clock()
+        if now < self._not_before:
             return []
         try:
+            if not self._is_predicting and not self._begin_prediction(now):
+                return []
             predicted = self._stream.step()
         except DragStreamError as error:
-            return [self._problem(error, self._drop_drag())]
+            problem = self._problem(error, self._drag.command if self._drag else None)
+            self._release()
+            return [problem]
+        self._is_predicting = predicted is not None and not predicted.last
         if predicted is None:
             return []
+        if predicted.chunk_index == 0:
+            self._shown_from = now
+        self._shown_until = self._shown_from + float(predicted.offsets_secs[-1])
         if self._settings.mode == 'free_running':
             # Nobody can watch faster than time goes by: stay one chunk ahead.
-            length_secs = float(predicted.offsets_secs[-1] - predicted.offsets_secs[0])
-            length_secs *= len(predicted.frames) / max(len(predicted.frames) - 1, 1)
-            self._not_before = max(self._not_before, time.monotonic() - length_secs) + length_secs
+            chunk_secs = len(predicted.frames) * self._frame_period_secs
+            self._not_before = max(self._not_before, now - chunk_secs) + chunk_secs
         return [self._chunk(predicted)]
+
+    def _begin_prediction(self, now: float) -> bool:
+        """Take over the newest path, or release the drag once it was shown; False: not yet."""
+        if self._newer_path is not None:
+            self._put_in_force(self._newer_path)
+        elif self._is_ending:
+            if now < self._shown_until:
+                return False
+            self._release()
+        return True
 
     def _step_goal(self, goal: Goal) -> list[FromWorker]:
         events = goal.step(self._chunk)
@@ -217,12 +246,31 @@ class PredictionSession:
         if message.generation < self._generation:
             return []
         try:
-            follower = self._grab(message.command)
-            self._stream.push_drag(follower.command)
+            drag = self._grab(message.command)
+            if self._is_preview and self._is_predicting and self._is_in_force(drag.command.drag_id):
+                # Or an operator who keeps moving would see only first chunks, again and again.
+                self._newer_path = drag
+            else:
+                self._put_in_force(drag)
         except DragStreamError as error:
             return [self._problem(error, message.command)]
-        self._follower = follower
         return self._warnings(message.command)
+
+    @property
+    def _is_preview(self) -> bool:
+        return self._settings.mode == 'anchored' and self._settings.replay == 'preview'
+
+    def _is_in_force(self, drag_id: str) -> bool:
+        return self._drag is not None and self._drag.command.drag_id == drag_id
+
+    def _put_in_force(self, drag: DragFollower) -> None:
+        self._newer_path = None
+        self._stream.push_drag(drag.command)
+        self._drag, self._is_ending = drag, False
+
+    def _release(self) -> None:
+        self._drag, self._newer_path, self._is_ending = None, None, False
+        self._stream.release()
 
     def _start_goal(self, message: StartGoal) -> list[FromWorker]:
         try:
@@ -263,14 +311,9 @@ class PredictionSession:
 
     def _locate(self, command: DragCommand, anchor_ns: int) -> DragCommand:
         """Answer the stream, which starts from a new anchor: where are the handles there?"""
-        if self._follower is None or command is not self._follower.command:
+        if self._drag is None or command is not self._drag.command:
             return command  # a goal's, located when it was accepted
-        return self._follower.located(self._frames, anchor_ns)
-
-    def _drop_drag(self) -> DragCommand | None:
-        command = self._follower.command if self._follower is not None else None
-        self._follower = None
-        return command
+        return self._drag.located(self._frames, anchor_ns)
 
     def _problem(self, error: DragStreamError, command: DragCommand | None) -> Problem:
         return Problem(

@@ -82,7 +82,7 @@ class WorkerSupervisor:
         self._on_event = on_event
         self._config = config or SupervisorConfig()
         self._stopping = threading.Event()
-        self._outbox: queue.SimpleQueue[Setup | ToWorker | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name='worker-supervisor', daemon=True)
 
@@ -147,7 +147,7 @@ class WorkerSupervisor:
                 ours.close()
                 return f'could not be started ({error})'
         connection = Connection(ours.detach())
-        outbox: queue.SimpleQueue[Setup | ToWorker | None] = queue.SimpleQueue()
+        outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
         outbox.put(self._setup())
         # Sending waits while the worker computes, and must not keep us from minding it meanwhile.
         sender = threading.Thread(
@@ -214,7 +214,7 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def _send_all(outbox: queue.SimpleQueue[Setup | ToWorker | None], connection: Connection) -> None:
+def _send_all(outbox: queue.SimpleQueue[ToWorker | None], connection: Connection) -> None:
     """Send what comes into the outbox, until None."""
     while (message := outbox.get()) is not None:
         try:

@@ -60,6 +60,7 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     world_model = load_world_model(setup.world_model, setup.weights_folder)
     session = PredictionSession(
         model_size=world_model.image_size,
+        frame_period_secs=world_model.frame_period_secs,
         settings=setup.settings,
         make_stream=_stream_maker(world_model),
         first_epoch=setup.first_epoch,

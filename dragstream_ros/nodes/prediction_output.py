@@ -1,0 +1,104 @@
+"""Publishes what was predicted. What nobody subscribes to is not even made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from visualization_msgs.msg import ImageMarker
+
+from dragstream_ros.adapters.camera_info import scaled_camera_info, uncalibrated_camera_info
+from dragstream_ros.adapters.image import byte_array, encode_jpeg, image_from_array
+from dragstream_ros.adapters.prediction import clip_from_chunk, header_of, info_from_chunk
+from dragstream_ros.msg import PredictedClip, PredictionInfo
+from dragstream_ros.nodes.playback import Shown
+from dragstream_ros.nodes.preview import draw_annotations, draw_preview
+from dragstream_ros.worker.protocol import Chunk
+
+NEWEST = QoSProfile(depth=1)  # reliable: a chunk is many packets
+STATE = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class PredictionOutput:
+    """The publishers of one configured node. frame_id and camera_info are the camera's newest."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        """Create the publishers; their QoS can be overridden by parameters."""
+        self.frame_id = ''
+        self.camera_info: CameraInfo | None = None
+        self._node = node
+        self._publishers: list[LifecyclePublisher] = []
+        self._image = self._publisher(Image, 'prediction/image')
+        self._compressed = self._publisher(CompressedImage, 'prediction/image/compressed')
+        self._camera_info = self._publisher(CameraInfo, 'prediction/camera_info')
+        self._clip = self._publisher(PredictedClip, 'prediction/clip')
+        self._preview = self._publisher(Image, 'preview/image')
+        self._annotations = self._publisher(ImageMarker, 'prediction/annotations')
+        # Not gated by the lifecycle: missing weights are told before the node is active.
+        self.info = node.create_publisher(PredictionInfo, 'prediction/info', STATE)
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self.info)
+
+    def publish_clip(self, chunk: Chunk, handle_names: Sequence[str]) -> None:
+        """Publish a whole chunk, as soon as it is there."""
+        if _wanted(self._clip):
+            self._clip.publish(self.clip(chunk, handle_names))
+
+    def clip(self, chunk: Chunk, handle_names: Sequence[str]) -> PredictedClip:
+        """Make the message of a chunk."""
+        return clip_from_chunk(
+            chunk, camera_info=self._scaled_camera_info(chunk), handle_names=handle_names)
+
+    def publish_frame(
+        self, shown: Shown, *, latency_secs: float, jpeg_quality: int, preview_scale: int
+    ) -> None:
+        """Publish one frame: its info, then the image in all forms that somebody wants.
+
+        :param latency_secs: from the source image's arrival to now
+        """
+        chunk, index = shown.chunk, shown.index
+        frame, header = chunk.frames[index], header_of(chunk, self.frame_id)
+        self.info.publish(info_from_chunk(
+            chunk, index, frame_id=self.frame_id, latency_secs=latency_secs,
+            late=latency_secs > chunk.offsets_secs[index]))
+        if _wanted(self._camera_info):
+            self._camera_info.publish(self._scaled_camera_info(chunk))
+        if _wanted(self._image):
+            self._image.publish(image_from_array(frame, header))
+        if _wanted(self._compressed):
+            self._compressed.publish(CompressedImage(
+                header=header, format='rgb8; jpeg compressed bgr8',
+                data=byte_array(encode_jpeg(frame, quality=jpeg_quality))))
+        if _wanted(self._annotations):
+            for marker in draw_annotations(shown, header):
+                self._annotations.publish(marker)
+        if _wanted(self._preview):
+            self._preview.publish(image_from_array(draw_preview(shown, preview_scale), header))
+
+    def _publisher(self, message_type: type, topic: str) -> LifecyclePublisher:
+        publisher = self._node.create_lifecycle_publisher(
+            message_type, topic, QoSProfile(depth=NEWEST.depth),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._publishers.append(publisher)
+        return publisher
+
+    def _scaled_camera_info(self, chunk: Chunk) -> CameraInfo:
+        header = header_of(chunk, self.frame_id)
+        content_size = (chunk.frames.shape[2], chunk.frames.shape[1])
+        if self.camera_info is None:
+            return uncalibrated_camera_info(header, content_size)
+        info = scaled_camera_info(
+            self.camera_info, image_size=chunk.camera_size, content_size=content_size)
+        info.header = header
+        return info
+
+
+def _wanted(publisher: LifecyclePublisher) -> bool:
+    return bool(publisher.is_activated and publisher.get_subscription_count())

@@ -1,0 +1,189 @@
+"""The predictor's process: start orders, lifecycle, simulated time, broken workers, clean ends."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from lifecycle_msgs.msg import Transition
+from predictor_harness import (
+    NS,
+    Bench,
+    PredictorProcess,
+    claimed_domain,
+    stamp_of,
+)
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+from dragstream_ros.adapters.stamp import stamp_from_ns
+from dragstream_ros.errors import ErrorCode
+
+
+@pytest.fixture
+def domain() -> Iterator[int]:
+    with claimed_domain() as number:
+        yield number
+
+
+@pytest.fixture
+def start(domain) -> Iterator[Callable]:
+    """Give start(**parameters): a predictor with the stub model."""
+    started = []
+
+    def start(*arguments: str, **parameters) -> PredictorProcess:
+        started.append(PredictorProcess(*arguments, **parameters))
+        return started[-1]
+
+    yield start
+    for predictor in started:
+        predictor.kill()
+
+
+@pytest.fixture
+def bench(domain) -> Iterator[Bench]:
+    bench = Bench(domain)
+    yield bench
+    bench.close()
+
+
+def test_a_camera_may_start_first_last_or_come_back_with_other_reliability(start, bench):
+    start()  # the camera is there already, and reliable
+    bench.until(bench.clips, 30.0, filming=True)
+    bench.until(lambda: bench.status('image reliability') == 'reliable', filming=True)
+    for reliability in (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):
+        bench.node.destroy_publisher(bench.camera)
+        bench.spin(0.4)
+        bench.camera = bench.node.create_publisher(
+            Image, 'image', QoSProfile(depth=1, reliability=reliability))
+        newest = stamp_of(bench.film())
+        bench.until(lambda seen=newest: bench.clips() and stamp_of(bench.clips()[-1]) > seen,
+                    filming=True)
+        wanted = reliability.name.lower()
+        bench.until(lambda name=wanted: bench.status('image reliability') == name, filming=True)
+
+
+def test_compressed_images_are_predicted_and_a_truncated_one_is_told(start, bench):
+    start(image_transport='compressed')
+    bench.until(lambda: bench.clips() or bench.film_jpeg() or bench.spin(0.05), 30.0)
+    bench.film_jpeg(keep_bytes=500)
+    bench.until(lambda: bench.problem(ErrorCode.IMAGE_DECODE_FAILED))
+    bench.heard.clear()
+    bench.until(lambda: bench.clips() or bench.film_jpeg() or bench.spin(0.05))
+
+
+def test_the_lifecycle_can_go_up_and_down_many_times(start, bench):
+    predictor = start(autostart=False)
+    for _ in range(4):
+        assert bench.transition(Transition.TRANSITION_CONFIGURE)
+        for _ in range(2):
+            assert bench.transition(Transition.TRANSITION_ACTIVATE)
+            assert bench.transition(Transition.TRANSITION_DEACTIVATE)
+        assert bench.transition(Transition.TRANSITION_CLEANUP)
+    assert bench.transition(Transition.TRANSITION_CONFIGURE)
+    assert bench.transition(Transition.TRANSITION_ACTIVATE)
+    bench.heard.clear()
+    bench.until(bench.clips, 30.0, filming=True)
+    assert bench.transition(Transition.TRANSITION_DEACTIVATE)
+    bench.spin(0.2)
+    bench.heard.clear()
+    bench.until(lambda: bench.status('lifecycle') == 'inactive', filming=True)
+    assert bench.heard == []
+    assert bench.transition(Transition.TRANSITION_CLEANUP)
+    bench.until(lambda: not predictor.children)
+    assert 'Traceback' not in predictor.log
+
+
+def test_a_killed_worker_is_told_replaced_and_serves_in_a_new_epoch(start, bench):
+    predictor = start()
+    before = bench.until(bench.clips, 30.0, filming=True)[-1]
+    for worker in predictor.children:
+        os.kill(worker, signal.SIGKILL)
+    bench.until(lambda: bench.problem(ErrorCode.WORKER_DIED), filming=True)
+    bench.heard.clear()
+    after = bench.until(bench.clips, 30.0, filming=True)[0]
+    assert after.epoch > before.epoch
+    bench.drag()
+    bench.until(lambda: bench.clips(drag_id='a'), filming=True)
+
+
+def test_missing_and_broken_weights_are_told_and_good_ones_served(start, bench, tmp_path):
+    start(weights_folder=str(tmp_path))
+    bench.until(lambda: bench.problem(ErrorCode.WEIGHTS_MISSING), 30.0)
+    (tmp_path / 'weights').write_text('trunc')
+    bench.until(lambda: bench.problem(ErrorCode.WEIGHTS_UNREADABLE), 30.0)
+    (tmp_path / 'weights').write_text('good')
+    bench.until(bench.clips, 30.0, filming=True)
+    assert bench.problem(ErrorCode.WORKER_DIED) is None
+
+
+class SimulatedTime:
+    """A bag player's /clock, which the camera's stamps follow."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._clock = bench.node.create_publisher(Clock, '/clock', 10)
+
+    def play(self, *, has_images: bool = True) -> None:
+        bench = self._bench
+        bench.stamp_ns += NS // 20
+        self._clock.publish(Clock(clock=stamp_from_ns(bench.stamp_ns)))
+        if has_images:
+            bench.film(stamp_ns=bench.stamp_ns)
+        bench.spin(0.05)
+
+
+def test_simulated_time_that_jumps_back_starts_over_once(start, bench):
+    time_source = SimulatedTime(bench)
+    start(use_sim_time=True)
+    bench.until(lambda: bench.infos(index=3) or time_source.play(), 30.0)
+    before = bench.clips()[-1]
+    bench.stamp_ns -= 300 * NS
+    bench.heard.clear()
+    bench.until(lambda: bench.infos(index=3, code=0) or time_source.play())
+    assert bench.infos(index=3, code=0)[0].epoch > before.epoch
+    assert len(bench.infos(code=int(ErrorCode.CLOCK_JUMPED_BACK))) == 1
+    assert stamp_of(bench.clips()[-1]) <= bench.stamp_ns
+
+
+def test_a_clock_that_jumps_back_before_the_images_is_enough(start, bench):
+    time_source = SimulatedTime(bench)
+    start(use_sim_time=True)
+    bench.until(lambda: bench.clips() or time_source.play(), 30.0)
+    bench.stamp_ns -= 300 * NS
+    bench.until(lambda: bench.problem(ErrorCode.CLOCK_JUMPED_BACK)
+                or time_source.play(has_images=False))
+
+
+def test_a_parameter_out_of_range_ends_the_start_with_a_sentence(start):
+    predictor = start(horizon_secs=-1.0)
+    assert predictor.end(timeout_secs=30.0) == 1
+    assert 'horizon_secs' in predictor.log and 'Traceback' not in predictor.log
+
+
+@pytest.mark.parametrize('signals', [
+    (signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_a_signal_ends_node_and_worker_and_leaves_nothing_behind(start, bench, signals):
+    predictor = start()
+    bench.until(bench.clips, 30.0, filming=True)
+    bench.drag(drag_id='slow')
+    workers = predictor.children
+    assert workers
+    own_segments = shared_memory_of(predictor.process.pid) - shared_memory_of(os.getpid())
+    started = time.monotonic()
+    assert predictor.end(*signals) == 0
+    assert time.monotonic() - started < 5.0
+    assert not any(pathlib.Path(f'/proc/{worker}').exists() for worker in workers)
+    assert 'Traceback' not in predictor.log and 'leaked' not in predictor.log
+    assert own_segments and not any(pathlib.Path(path).exists() for path in own_segments)
+
+
+def shared_memory_of(pid: int) -> set[str]:
+    """The files in /dev/shm that a process has mapped."""
+    lines = pathlib.Path(f'/proc/{pid}/maps').read_text().splitlines()
+    return {line.split()[-1] for line in lines if '/dev/shm/' in line}
