@@ -150,11 +150,12 @@ class DragStream:
         return self._animate(self._rollout, stopwatch, started)
 
     def release(self) -> None:
-        """Drop the drag, keep the stream."""
+        """Drop the drag, keep the stream; anchored, the next step predicts as if it had not been."""
         self._command = None
         self._fresh_drag = False
         if self._rollout is not None:
-            self._rollout = replace(self._rollout, command=None, drag_id='')
+            self._rollout = (None if self.config.mode == 'anchored'
+                             else replace(self._rollout, command=None, drag_id=''))
 
     def branch(self, horizon_secs: float | None = None) -> DragStream:
         """Return a stream with the same past, shared, that can be dragged on its own."""
