@@ -57,7 +57,7 @@ PLAIN_MACHINE_ONLY = ROS_AT_RUN_TIME + [
 RUN = [
     'numpy>=1.26',
     'pyyaml>=6',
-    'rosbags>=0.10.6',
+    'rosbags>=0.11',
     'safetensors>=0.4',
     'torch>=2.6',
 ] + ([] if ROS_IS_SOURCED else PLAIN_MACHINE_ONLY)
