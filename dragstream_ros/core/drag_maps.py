@@ -33,6 +33,16 @@ def drag_maps(source: torch.Tensor, target: torch.Tensor, grid: tuple[int, int])
     return torch.cat(planes, 1)
 
 
+def map_flow(maps: torch.Tensor) -> torch.Tensor:
+    """Recover from maps (..., 6, h, w) where each cell's content comes from: (..., 2, h, w) cells.
+
+    The displacement of the nearest handles, nearly rigid within two cells of a target and zero far
+    from all.
+    """
+    near, weighted = maps[..., 3:4, :, :], maps[..., 4:6, :, :]
+    return weighted / (near + 0.05) * DISPLACEMENT_CELLS
+
+
 def _gaussians(centres: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """(..., 2) centres (x, y) in cells -> (..., h, w) Gaussians of peak 1."""
     y = torch.arange(grid[0], dtype=torch.float32)

@@ -150,7 +150,7 @@ class DragStream:
         return self._animate(self._rollout, stopwatch, started)
 
     def release(self) -> None:
-        """Drop the drag, keep the stream; anchored, the next step predicts as if it had not been."""
+        """Drop the drag; anchored, the next step predicts as if it had never been."""
         self._command = None
         self._fresh_drag = False
         if self._rollout is not None:

@@ -13,8 +13,9 @@ from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
 class DragSampling:
     """Shares of samples; what is dropped makes the same weights a plain, undragged model."""
 
-    undragged: float = 0.4          # of clips: no handle at all
-    thing_kept: float = 0.5         # of things, in a dragged clip
+    undragged: float = 0.35         # of clips: no handle at all
+    alone: float = 0.4              # of dragged clips: one thing, most often one that moves
+    thing_kept: float = 0.5         # of things, in other dragged clips
     second_point: float = 0.3       # of kept things: a second point of it (tells its turning)
     static_point: float = 0.15      # of dragged clips: a point that stays put
     jitter_px: float = 0.5          # operators do not click to the pixel
@@ -29,9 +30,16 @@ def sample_handles(points_px: np.ndarray, visible: np.ndarray, thing: np.ndarray
     """
     chosen: list[int] = []
     if rng.random() >= config.undragged:
-        for t in np.unique(thing[thing >= 0]):
+        travelled = np.linalg.norm(points_px[-1] - points_px[0], axis=-1)
+        kept = [t for t in np.unique(thing[(thing >= 0) & visible])
+                if rng.random() < config.thing_kept]
+        if rng.random() < config.alone and (thing[visible] >= 0).any():
+            seen = np.flatnonzero((thing >= 0) & visible)
+            share = travelled[seen] + 1.0
+            kept = [thing[rng.choice(seen, p=share / share.sum())]]
+        for t in kept:
             candidates = np.flatnonzero((thing == t) & visible)
-            if len(candidates) and rng.random() < config.thing_kept:
+            if len(candidates):
                 count = 2 if rng.random() < config.second_point else 1
                 chosen.extend(rng.permutation(candidates)[:count])
         candidates = np.flatnonzero((thing < 0) & visible)

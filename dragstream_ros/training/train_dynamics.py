@@ -52,8 +52,9 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
     image = episodes.frames.shape[2]
     sinks, frames, maps, weights = [], [], [], []
     for _ in range(config.batch):
-        e = rng.integers(len(latents))
-        t = rng.integers(1, length - n + 1)
+        # Of two clips the livelier one: in half of them hardly anything moves.
+        e, t = max(((rng.integers(len(latents)), rng.integers(1, length - n + 1))
+                    for _ in range(2)), key=lambda clip: _liveliness(latents, *clip, n))
         s = t - 1 if rng.random() < 0.5 else rng.integers(t)
         sinks.append(latents[e, np.maximum([s, s - 1, s - 2], 0)])
         frames.append(latents[e, np.maximum(np.arange(t - 2, t + n), 0)])
@@ -71,6 +72,10 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
     clips.weight = (1 + (config.thing_weight - 1) * clips.weight.clamp(0, 0.5) * 2
                     + config.moving_weight * change.mean(2, keepdim=True).clamp(0, 1))
     return clips
+
+
+def _liveliness(latents: torch.Tensor, episode: int, start: int, frames: int) -> float:
+    return float((latents[episode, start + frames - 1] - latents[episode, start]).abs().mean())
 
 
 def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torch.Tensor,

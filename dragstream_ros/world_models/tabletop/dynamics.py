@@ -5,8 +5,9 @@ chunk attend to each other and to the cached keys and values of the context's fr
 out-blocks, with a skip from the in-blocks, turn them into the clean latent.  Clean frames take the
 same way up to the last attention block, which leaves their keys and values in the context.
 
-Each frame also sees the two newest clean frames before it (position and velocity of all that moves)
-and predicts its difference from the newest.
+Each frame also sees the two newest clean frames before it, which tell position and velocity, and
+predicts its difference from the newest.  Where a drag map says so, it sees the newest frame moved
+along as well: to carry content to another place is what small networks are slowest to learn.
 """
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dragstream_ros.core.drag_maps import N_PLANES
+from dragstream_ros.core.drag_maps import N_PLANES, map_flow
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ class DynamicsConfig:
     def grid(self) -> int:
         """Tokens along one side of a frame."""
         return self.latent_size // 2
+
+
+def _moved(latents: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+    """Latents (B, F, C, h, w) moved by a flow (B, F, 2, h, w) in cells, (x, y)."""
+    h, w = latents.shape[-2:]
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
+    source = torch.stack([x, y], -1) - flow.flatten(0, 1).permute(0, 2, 3, 1)
+    grid = (source + 0.5) * 2 / torch.tensor([w, h]) - 1
+    moved = functional.grid_sample(latents.flatten(0, 1), grid, align_corners=False,
+                                   padding_mode='border')
+    return moved.view_as(latents)
 
 
 class Rotary(nn.Module):
@@ -145,7 +157,7 @@ class ChunkDenoiser(nn.Module):
         self.sigma_embedding = nn.Sequential(nn.Linear(32, d), nn.SiLU(), nn.Linear(d, d))
         # Frame index in its chunk; the last entry stands for clean frames.
         self.index_embedding = nn.Embedding(config.frames_per_chunk + 1, d)
-        self.conv_in = nn.Conv2d(3 * config.latent_channels + N_PLANES, c, 3, padding=1)
+        self.conv_in = nn.Conv2d(4 * config.latent_channels + N_PLANES, c, 3, padding=1)
         self.in_blocks = nn.ModuleList([ResBlock(c, c, d)])
         self.down = nn.Conv2d(c, d, 4, stride=2, padding=1)
         self.position = nn.Parameter(torch.zeros(config.grid ** 2, d))
@@ -174,7 +186,10 @@ class ChunkDenoiser(nn.Module):
         """
         if maps is None:
             maps = x.new_zeros(*x.shape[:2], N_PLANES, *x.shape[3:])
-        h = self.conv_in(torch.cat([x, known, maps], 2).flatten(0, 1))
+            moved = known[:, :, :x.shape[2]]
+        else:
+            moved = _moved(known[:, :, :x.shape[2]], map_flow(maps))
+        h = self.conv_in(torch.cat([x, known, moved, maps], 2).flatten(0, 1))
         for block in self.in_blocks:
             h = block(h, embedding.flatten(0, 1))
         tokens = self.down(h).flatten(2).transpose(1, 2) + self.position
