@@ -78,8 +78,6 @@ class Predictor(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('predictor')
-        self._settings = declare_parameters(self)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
         self._statistics = Statistics()
         self._problems = ProblemReporter(
             self.get_logger(), count=self._statistics.count_error, publish=self._publish_info)
@@ -91,6 +89,9 @@ class Predictor(LifecycleNode):
         self._generation = 0  # of frames, drags and predictions: grows at every fresh start
         self._next_epoch = 0
 
+        # After what destroy_node() needs: rclpy calls it too when a parameter is refused here.
+        self._settings = declare_parameters(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
         self.create_timer(1.0, self._statistics.timed('diagnostics', self._on_diagnostics))
         self.create_service(Trigger, '~/reset', self._on_reset)
