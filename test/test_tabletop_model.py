@@ -43,7 +43,7 @@ def keys_of_one_forward(model: TabletopWorldModel, x: torch.Tensor,
     tokens, _ = net.encode_frames(x[None], known[None], None, embedding)
     frame = torch.arange(len(x))
     starts = torch.tensor([sum(groups[:i]) for i, size in enumerate(groups) for _ in range(size)])
-    for block in net.blocks[:-1]:
+    for block in net.attention_blocks[:-1]:
         q, k, v = block.project(tokens, embedding)
         rows = []
         for i, start in enumerate(starts.tolist()):
@@ -56,7 +56,7 @@ def keys_of_one_forward(model: TabletopWorldModel, x: torch.Tensor,
                                rotate(flat(k[:, seen]), angles(slots[seen])), flat(v[:, seen])))
         out = torch.cat(rows, 1).unflatten(1, (len(x), -1))
         tokens = block.finish(tokens, out, embedding)
-    return net.blocks[-1].project(tokens, embedding)[1][0]
+    return net.attention_blocks[-1].project(tokens, embedding)[1][0]
 
 
 def test_a_cached_rollout_equals_one_forward_with_the_same_mask_and_positions(model) -> None:

@@ -88,6 +88,8 @@ class DragStream:
         self._locate = locate
         self._epoch = self._anchor = -1
         self._command: DragCommand | None = None
+        self._rollout: Rollout | None = None
+        self._encode_secs: dict[str, float] = {}
         self._clear()
 
     # --- the five verbs -------------------------------------------------------------------------
@@ -182,9 +184,9 @@ class DragStream:
     def _clear(self) -> None:
         self._context = self.world_model.empty_context()
         self._stamp_ns: int | None = None
-        self._rollout: Rollout | None = None
+        self._rollout = None
         self._fresh_drag = False
-        self._encode_secs: dict[str, float] = {}
+        self._encode_secs = {}
         # The newest real latents, each with the context before it (None: it was the first): the
         # reference of a drag.
         self._recent: deque[tuple[torch.Tensor, Any]] = deque(

@@ -27,7 +27,7 @@ STAGES = ('episodes', 'autoencoder', 'dynamics')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', type=Path, help='a YAML file like config/train_tabletop.yaml')
-    parser.add_argument('--folder', type=Path, default=Path('training_run'),
+    parser.add_argument('--folder', type=Path, default=Path('output/training'),
                         help='cache of episodes, checkpoints, curves and the result')
     parser.add_argument('--from', dest='first', choices=STAGES, default='episodes',
                         help='start at this stage, with what the folder holds of those before')

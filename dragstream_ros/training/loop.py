@@ -29,7 +29,8 @@ class Loop:
         self.optimizer = torch.optim.AdamW(module.parameters(), learning_rate, betas=(0.9, 0.98),
                                            weight_decay=0.01)
         start = saved = logged = time.monotonic()
-        self.step, self.sums, self.count = 0, {}, 0
+        self.step, self.count = 0, 0
+        self.sums: dict[str, float] = {}
         with (self.folder / f'{self.name}.csv').open('w', newline='') as file:
             log = csv.writer(file)
             while (now := time.monotonic()) - start < 60 * minutes:

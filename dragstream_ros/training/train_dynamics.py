@@ -53,9 +53,9 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
     sinks, frames, maps, weights = [], [], [], []
     for _ in range(config.batch):
         # Of two clips the livelier one: in half of them hardly anything moves.
-        e, t = max(((rng.integers(len(latents)), rng.integers(1, length - n + 1))
-                    for _ in range(2)), key=lambda clip: _liveliness(latents, *clip, n))
-        s = t - 1 if rng.random() < 0.5 else rng.integers(t)
+        e, t = max(((int(rng.integers(len(latents))), int(rng.integers(1, length - n + 1)))
+                    for _ in range(2)), key=lambda clip: _liveliness(latents, clip, n))
+        s = t - 1 if rng.random() < 0.5 else int(rng.integers(t))
         sinks.append(latents[e, np.maximum([s, s - 1, s - 2], 0)])
         frames.append(latents[e, np.maximum(np.arange(t - 2, t + n), 0)])
         first = t + context
@@ -74,7 +74,8 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
     return clips
 
 
-def _liveliness(latents: torch.Tensor, episode: int, start: int, frames: int) -> float:
+def _liveliness(latents: torch.Tensor, clip: tuple[int, int], frames: int) -> float:
+    episode, start = clip
     return float((latents[episode, start + frames - 1] - latents[episode, start]).abs().mean())
 
 
@@ -111,7 +112,7 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
     rotate = net.rotary.rotate
     angles = net.rotary.angles(torch.arange(clean_count + chunk))
     starts = (1 + context, 1 + context + chunk)
-    for block in net.blocks:
+    for block in net.attention_blocks:
         cq, ck, cv = (flat(t) for t in block.project(clean_tokens, clean_embedding))
         ck = rotate(ck, angles[:ck.shape[2]])
         q, k, v = block.project(tokens, embedding)
@@ -125,7 +126,7 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
                 torch.cat([cv[:, :, :past], flat(v[:, own])], 2)))
         out = torch.cat(attended, 1).unflatten(1, (2 * chunk, per_frame))
         tokens = block.finish(tokens, out, embedding)
-        if block is not net.blocks[-1]:
+        if block is not net.attention_blocks[-1]:
             out = attend(rotate(cq, angles[:cq.shape[2]]), ck, cv, causal)
             clean_tokens = block.finish(clean_tokens, out.unflatten(1, (clean_count, per_frame)),
                                         clean_embedding)

@@ -7,6 +7,7 @@ before the first training step; the convolutions alone take hours on a CPU to fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -50,6 +51,10 @@ class ConvBlock(nn.Module):
 class FrameAutoencoder(nn.Module):
     """Encode frames (N, 3, H, W) in 0..1 to (N, C, H/8, W/8) and back; H and W multiples of 8."""
 
+    colours: torch.Tensor
+    latent_mean: torch.Tensor
+    latent_std: torch.Tensor
+
     def __init__(self, config: AutoencoderConfig = AutoencoderConfig()) -> None:
         super().__init__()
         self.config = config
@@ -86,9 +91,9 @@ class FrameAutoencoder(nn.Module):
         spread = spread[:self.config.latent_channels, None] / len(patches) ** 0.5
         components = components[:self.config.latent_channels]
         self.patch.weight.copy_((components / spread).view_as(self.patch.weight))
-        self.patch.bias.copy_(-(components / spread) @ mean)
+        cast(torch.Tensor, self.patch.bias).copy_(-(components / spread) @ mean)
         self.unpatch.weight.copy_((components * spread).view_as(self.unpatch.weight))
-        self.unpatch.bias.copy_(mean.view(3, -1).mean(1))
+        cast(torch.Tensor, self.unpatch.bias).copy_(mean.view(3, -1).mean(1))
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels * 2 - 1
@@ -107,6 +112,5 @@ def _blocks(channels: int, count: int) -> list[nn.Module]:
 
 def _starting_at_zero(conv: nn.Conv2d) -> nn.Conv2d:
     nn.init.zeros_(conv.weight)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
+    nn.init.zeros_(cast(torch.Tensor, conv.bias))
     return conv

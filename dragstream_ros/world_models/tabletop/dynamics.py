@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -58,6 +59,9 @@ def _moved(latents: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
 
 class Rotary(nn.Module):
     """Rotary positions over time, row and column of a token, split over a head's dimensions."""
+
+    space: torch.Tensor
+    speeds: torch.Tensor
 
     def __init__(self, head_dim: int, grid: int) -> None:
         super().__init__()
@@ -168,7 +172,12 @@ class ChunkDenoiser(nn.Module):
         self.out_blocks = nn.ModuleList([ResBlock(2 * c, c, d), ResBlock(c, c, d)])
         self.conv_out = nn.Conv2d(c, config.latent_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        nn.init.zeros_(cast(torch.Tensor, self.conv_out.bias))
+
+    @property
+    def attention_blocks(self) -> list[AttentionBlock]:
+        """The middle, typed."""
+        return cast('list[AttentionBlock]', list(self.blocks))
 
     def embed(self, sigma: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Noise levels (B, F) and frame indices (F,) -> (B, F, width)."""

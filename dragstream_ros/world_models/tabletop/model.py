@@ -83,11 +83,11 @@ class TabletopWorldModel(nn.Module):
         tokens, _ = net.encode_frames(x0[None], known[None], None, embedding)
         mask = self._clean_mask(past, frames)
         keys, values = [], []
-        for index, block in enumerate(net.blocks):
+        for index, block in enumerate(net.attention_blocks):
             q, k, v = block.project(tokens, embedding)
             keys.append(k[0])
             values.append(v[0])
-            if index + 1 < len(net.blocks):                 # nothing reads the last block's output
+            if index + 1 < len(net.attention_blocks):                 # nothing reads the last block's output
                 tap = self._tap(context, index, q[0], k[0], v[0])
                 out = attend(tap.queries[None], tap.keys[None], tap.values[None], mask)
                 tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
@@ -118,7 +118,7 @@ class TabletopWorldModel(nn.Module):
         tokens, skip = net.encode_frames(
             x[None], known[None], None if drag_maps is None else drag_maps[None], embedding)
         tapped: dict[int, Tap] = {}
-        for index, block in enumerate(net.blocks):
+        for index, block in enumerate(net.attention_blocks):
             q, k, v = block.project(tokens, embedding)
             tap = self._tap(context, index, q[0], k[0], v[0])
             if index in taps:
@@ -164,8 +164,8 @@ class TabletopWorldModel(nn.Module):
                     'that holds it, or leave it empty for the bundled model.')
         try:
             config = json.loads(path.with_suffix('.json').read_text())
-            sizes = {k: tuple(v) if isinstance(v, list) else v
-                     for k, v in config['autoencoder'].items()}
+            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v
+                                     for k, v in config['autoencoder'].items()}
             model = cls(AutoencoderConfig(**sizes), DynamicsConfig(**config['dynamics']),
                         config['sigmas'])
             state = {k: v.float() for k, v in load_file(path).items()}
