@@ -1,7 +1,8 @@
-"""Makes the messages of a small run by hand: a square that moves over a grey picture."""
+"""Makes the messages of a small run by hand: a square that moves over a dark picture."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import Image
@@ -27,9 +28,10 @@ def header(secs: float) -> Header:
 
 
 def picture(secs: float, size: tuple[int, int] = CAMERA_SIZE) -> np.ndarray:
-    """Grey, with a white square that moves right by a tenth of the width per second."""
+    """Dark blotches, and a white square that moves right by a tenth of the width per second."""
     width, height = size
-    frame = np.full((height, width, 3), 90, np.uint8)
+    blotches = np.random.default_rng(0).integers(30, 130, (12, 16), np.uint8)
+    frame = np.repeat(cv2.resize(blotches, size)[:, :, None], 3, axis=2)
     left = round(width * (0.1 + 0.1 * secs))
     frame[height // 2:height // 2 + height // 8, left:left + width // 8] = 255
     return frame

@@ -115,7 +115,7 @@ def test_text_is_as_high_as_asked_and_cut_where_there_is_no_room():
 
 def test_the_longest_drags_are_shown_in_the_order_of_time():
     examples = choose_examples(make_recording(), per_section=2)
-    assert [shown.notes[-1] for shown in examples] == ['drag long', 'drag longer']
+    assert [shown.notes[-1] for shown in examples] == ['long', 'longer']
     assert all(shown.title == 'conditioned' for shown in examples)
     assert examples[1].paths[0] == pytest.approx(
         shares(np.array([(10, 24), (40, 24)]), CAMERA_SIZE))
@@ -128,7 +128,7 @@ def test_each_section_gets_its_examples():
     add_prediction(recording, 4.0, anchor=9, epoch=1, drag_id='guided')
     examples = choose_examples(recording, per_section=1)
     assert [(shown.title, shown.notes[-1]) for shown in examples] == [
-        ('conditioned', 'drag longer'), ('guidance', 'drag guided')]
+        ('conditioned', 'longer'), ('guidance', 'guided')]
 
 
 def test_columns_show_the_predicted_and_the_real_frame_of_the_same_moment():
@@ -146,12 +146,16 @@ def test_columns_show_the_predicted_and_the_real_frame_of_the_same_moment():
 
 def test_a_prediction_that_the_camera_did_not_outlive_is_not_shown():
     recording = make_recording(secs=3.5)
-    assert [shown.notes[-1] for shown in choose_examples(recording)] == ['drag short', 'drag long']
+    assert [shown.notes[-1] for shown in choose_examples(recording)] == ['short', 'long']
 
 
-def test_without_a_drag_plain_predictions_are_shown():
-    recording = make_recording()
-    recording.predictions = {
-        key: found for key, found in recording.predictions.items() if not found.drag_id}
-    examples = choose_examples(recording)
-    assert len(examples) == 1 and not examples[0].paths
+def test_where_drags_are_too_few_plain_predictions_are_shown():
+    examples = choose_examples(make_recording(), per_section=9)
+    assert [bool(shown.paths) for shown in examples] == [False, True, True, True]
+    assert list(examples[0].notes) == ['no drag']
+
+
+def test_under_a_flat_camera_frame_there_is_room_for_notes():
+    layout = SheetLayout(tile_height=144)
+    assert layout.notes(0).bottom <= layout.camera(1).y - layout.band_gap
+    assert layout.notes(0).height >= 120

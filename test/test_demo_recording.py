@@ -92,7 +92,7 @@ def test_images_that_cannot_be_read_and_errors_of_the_predictor_are_problems():
     recording.add_compressed(CompressedImage(data=byte_array(b'nonsense')), 0)
     recording.add_info(PredictionInfo(code=23, message='The drag is stale.'), 0)
     assert not recording.camera and not recording.latencies
-    assert len(recording.problems) == 2 and recording.problems[1] == 'The drag is stale.'
+    assert len(recording.problems) == 2 and recording.problems[1].sentence == 'The drag is stale.'
 
 
 def test_rates_and_latencies_are_those_of_the_time_asked_for():

@@ -32,7 +32,7 @@ from dragstream_ros.evaluation.drawing import (
 class Example:
     """One drag and its prediction; pictures are (H, W, 3) uint8 RGB of any size.
 
-    title: how the drag acted. notes: short lines. camera: the frame the prediction starts from.
+    title: how the drag acted. notes: up to three short lines. camera: the frame dragged on.
     paths: per handle (N, 2), as a share (0 to 1) of the picture's width and height.
     predicted, happened: one per column, None where there is nothing to show.
     targets: (handles, columns, 2), where the drag wants its handles; shares, as paths.
@@ -58,6 +58,7 @@ class SheetLayout:
     margin: int = 36
     gap: int = 6
     camera_scale: float = 1.35
+    notes_height: int = 128
     label_width: int = 44
     band_gap: int = 34
     header_height: int = 132
@@ -66,20 +67,18 @@ class SheetLayout:
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the sheet."""
-        last = self.tile(self.n_bands - 1, 1, self.n_columns - 1)
-        return last.right + self.margin, last.bottom + self.footer_height
+        right = self.tile(0, 0, self.n_columns - 1).right
+        return right + self.margin, self._top(self.n_bands) - self.band_gap + self.footer_height
 
     def camera(self, band: int) -> Box:
         """The camera frame of a band, larger than a tile."""
-        width, height = (round(self.camera_scale * side)
-                         for side in (self.tile_width, self.tile_height))
-        return Box(self.margin, self._top(band), width, height)
+        width = round(self.camera_scale * self.tile_width)
+        return Box(self.margin, self._top(band), width, self.camera_height)
 
     def notes(self, band: int) -> Box:
         """What is said about a band, under its camera frame."""
         camera = self.camera(band)
-        return Box(camera.x, camera.bottom, camera.width,
-                   2 * self.tile_height + self.gap - camera.height)
+        return Box(camera.x, camera.bottom, camera.width, self.notes_height)
 
     def tile(self, band: int, row: int, column: int) -> Box:
         """A moment of a band: row 0 is predicted, 1 is what happened."""
@@ -96,8 +95,12 @@ class SheetLayout:
         return Box(first.x - self.label_width, first.y, self.label_width, first.height)
 
     def _top(self, band: int) -> int:
-        band_height = 2 * self.tile_height + self.gap + self.band_gap
-        return self.header_height + band * band_height
+        band_height = max(2 * self.tile_height + self.gap, self.camera_height + self.notes_height)
+        return self.header_height + band * (band_height + self.band_gap)
+
+    @property
+    def camera_height(self) -> int:
+        return round(self.camera_scale * self.tile_height)
 
 
 def draw_contact_sheet(
@@ -167,7 +170,8 @@ def _draw_band(sheet: np.ndarray, layout: SheetLayout, band: int, example: Examp
 def _draw_notes(sheet: np.ndarray, box: Box, example: Example) -> None:
     accent = ACCENTS.get(example.title, INK)
     sheet[box.y + 20:box.y + 44, box.x:box.x + 6] = accent
-    draw_text(sheet, example.title, box.x + 18, box.y + 39, height_px=15, colour=accent, bold=True)
+    draw_text(sheet, example.title, box.x + 18, box.y + 39, height_px=15, colour=accent,
+              bold=True)
     for number, note in enumerate(example.notes):
         draw_text(sheet, fitted(note, 11, box.width - 18), box.x + 18, box.y + 70 + 25 * number,
                   height_px=11, colour=MUTED)

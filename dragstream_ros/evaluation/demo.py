@@ -39,8 +39,13 @@ ROBOT = Launch(
         Argument('seed', 'tabletop_camera', 'seed', ''),
         Argument('world_model', 'predictor', 'world_model', ''),
     ))
-OPERATOR = Launch('operator', 'who drags', (SCRIPTED_OPERATOR,))
+OPERATOR = Launch(
+    'demo', 'who drags', (SCRIPTED_OPERATOR,),
+    (Argument('pause_secs', 'scripted_operator', 'pause_secs', ''),))
+# The camera's JPEGs are all that pictures need, and cost less to keep than its raw images.
+SEEN = {name: kind for name, kind in TOPICS.items() if name not in ('image', 'camera_info')}
 FIRST_PREDICTION_SECS = 90.0
+LONGEST_DRAG_SECS = 5.0
 LOOK_EVERY_SECS = 0.2
 VITALS_SECS = 3.0
 
@@ -120,7 +125,7 @@ class Demo:
                 'world_model': self._args.world_model}
         with (
             self._log_path.open('w') as log,
-            Listener(TOPICS, self._on_message) as listener,
+            Listener(SEEN, self._on_message) as listener,
             contextlib.ExitStack() as groups,
         ):
             self._progress.show(['starting the nodes ...'], plain='starting the nodes ...')
@@ -128,7 +133,7 @@ class Demo:
             self._await_first_prediction()
             for number, stage in enumerate(STAGES):
                 if stage.is_dragged and len(self._groups) == 1:
-                    self._start(OPERATOR, {}, log, groups)
+                    self._start(OPERATOR, {'pause_secs': '1.0'}, log, groups)
                 self._set_control(listener, stage.control)
                 self._watch(number, stage)
             self._progress.finish()
@@ -153,15 +158,27 @@ class Demo:
         deadline = time.monotonic() + FIRST_PREDICTION_SECS
         while not self._recording.predictions:
             self._require_nodes()
+            final = [problem for problem in self._recording.problems if problem.is_final]
+            if final:
+                raise DemoError(final[0].sentence)
             if time.monotonic() > deadline:
                 what = 'was predicted' if self._recording.camera else 'came from the camera'
                 raise DemoError(f'Nothing {what} within {FIRST_PREDICTION_SECS:g} s; '
                                 f'{last_complaint(self._log_path)}')
             time.sleep(LOOK_EVERY_SECS)
 
+    def _await_end_of_drag(self) -> None:
+        deadline = time.monotonic() + LONGEST_DRAG_SECS
+        while self._recording.drags and self._recording.drags[-1].command is not None:
+            self._require_nodes()
+            if time.monotonic() > deadline:
+                break
+            time.sleep(LOOK_EVERY_SECS)
+
     def _set_control(self, listener: Listener, control: str) -> None:
         if self._recording.section == control:
             return
+        self._await_end_of_drag()  # the predictor starts over, and would not know its image
         with self._lock:
             self._recording.begin_section(control)
         trouble = listener.set_parameter('predictor', 'control', control)
@@ -189,7 +206,7 @@ class Demo:
             vitals = Vitals.of(self._recording, now_ns - round(VITALS_SECS * 1e9), now_ns)
             drags = len({drag.drag_id for drag in self._recording.drags})
             problems = list(self._recording.problems)
-        trouble = f'{len(problems)}, the last: {problems[-1]}' if problems else 'none'
+        trouble = f'{len(problems)}, the last: {problems[-1].sentence}' if problems else 'none'
         latency = vitals.latency_text
         self._progress.show(
             [

@@ -25,15 +25,16 @@ def choose_examples(
     """Return the longest drags of each section, in the order of time.
 
     By length, not by how well it went; of each drag its longest path that was predicted at once,
-    if the prediction is complete and the camera saw what happened then. A section without a drag
-    is shown by undragged predictions, spread over its time.
+    if the prediction is complete and the camera saw what happened then. Where there are too few
+    drags, undragged predictions are added, spread over the section's time.
     """
     chosen: list[Example] = []
     for section in dict.fromkeys(found.section for found in recording.predictions.values()):
         usable = [
             found for found in recording.predictions.values()
             if found.section == section and _is_usable(recording, found, offsets_secs)]
-        shown = _longest(recording, usable, per_section) or _spread(usable, per_section)
+        shown = _longest(recording, usable, per_section)
+        shown += _spread(usable, per_section - len(shown))
         shown.sort(key=lambda found: found.source_stamp_ns)
         chosen += [_example(recording, prediction, offsets_secs) for prediction in shown]
     return chosen
@@ -77,8 +78,6 @@ def _spread(usable: Sequence[Prediction], count: int) -> list[Prediction]:
 def _example(
     recording: Recording, prediction: Prediction, offsets_secs: Sequence[float]
 ) -> Example:
-    source = recording.frame_at(prediction.source_stamp_ns, within_secs=NEAR_ENOUGH_SECS)
-    assert source is not None  # it was predicted from
     size = prediction.frames.shape[2], prediction.frames.shape[1]
     indices = [prediction.index_at(offset) for offset in offsets_secs]
     happened = [
@@ -87,17 +86,21 @@ def _example(
         for offset in offsets_secs]
     command = recording.drag_of(prediction)
     notes: tuple[str, ...] = ('no drag',)
+    shown_ns = prediction.source_stamp_ns
     if command is not None:
         notes = (
             f'drag of {_length(command) * size[0]:.0f} px of {size[0]}, '
-            f'{command.duration_secs:.1f} s',
-            f'predicted from {_lag_secs(prediction, command):.2f} s after it on',
-            f'drag {prediction.drag_id}',
+            f'in {command.duration_secs:.1f} s',
+            f'predicted from {1000 * _lag_secs(prediction, command):.0f} ms later',
+            prediction.drag_id,
         )
+        shown_ns = command.stamp_ns
+    camera = recording.frame_at(shown_ns, within_secs=LATEST_SECS)
+    assert camera is not None  # it was dragged on, or predicted from
     return Example(
         title=prediction.section,
         notes=notes,
-        camera=source.rgb(),
+        camera=camera.rgb(),
         paths=[shares(handle.path_px, command.image_size) for handle in command.handles]
         if command is not None else [],
         predicted=[prediction.frames[index] for index in indices],

@@ -69,16 +69,20 @@ class Film:
         height, width = recording.camera[0].rgb().shape[:2]
         self.layout = FilmLayout(panel_height=round(FilmLayout.panel_width * height / width))
         lead = f'{lead_secs:g} s'
+        # From the first prediction on, for as long as there is a camera frame to compare with.
+        first = self._predictions[0].arrivals_ns[0] if self._predictions else self._arrivals_ns[0]
+        self._first_ns = max(int(first), self._arrivals_ns[0])
+        self._last_ns = max(self._arrivals_ns[-1] - self._lead_ns, self._first_ns)
         self._titles = ('camera', f'predicted, {lead} ahead', f'camera, {lead} later')
 
     def n_pictures(self, *, rate_hz: float) -> int:
         """How many pictures there will be."""
-        return int((self._arrivals_ns[-1] - self._arrivals_ns[0]) / 1e9 * rate_hz)
+        return int((self._last_ns - self._first_ns) / 1e9 * rate_hz)
 
     def pictures(self, *, rate_hz: float) -> Iterator[np.ndarray]:
-        """Give (H, W, 3) uint8 RGB pictures from the first camera frame to the last."""
+        """Give (H, W, 3) uint8 RGB pictures, from the first prediction on."""
         for number in range(self.n_pictures(rate_hz=rate_hz)):
-            yield self.picture(self._arrivals_ns[0] + round(number * 1e9 / rate_hz))
+            yield self.picture(self._first_ns + round(number * 1e9 / rate_hz))
 
     def picture(self, now_ns: int) -> np.ndarray:
         """Draw the moment now_ns of the recording's arrivals."""

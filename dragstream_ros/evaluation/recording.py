@@ -17,7 +17,7 @@ from dragstream_ros.adapters.image import (
 )
 from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.core.drag import DragCommand
-from dragstream_ros.errors import DragStreamError
+from dragstream_ros.errors import DragStreamError, ErrorCode
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -85,6 +85,20 @@ class Latency:
     secs: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What the predictor complained about, or what is wrong with an image."""
+
+    code: int
+    sentence: str
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing will be predicted while this is so."""
+        return self.code in (
+            ErrorCode.WEIGHTS_MISSING, ErrorCode.WEIGHTS_UNREADABLE, ErrorCode.WEIGHTS_MISMATCH)
+
+
 @dataclass
 class Recording:
     """Messages go in through add_*, in the order in which they arrive."""
@@ -93,7 +107,7 @@ class Recording:
     drags: list[SeenDrag] = field(default_factory=list)
     predictions: dict[tuple[int, int], Prediction] = field(default_factory=dict)
     latencies: list[Latency] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     _sections: list[tuple[int, str]] = field(default_factory=lambda: [(0, '')])
 
     @property
@@ -111,7 +125,7 @@ class Recording:
         try:
             frame = array_from_image(message)
         except DragStreamError as error:
-            self.problems.append(str(error))
+            self.problems.append(Problem(code=error.code, sentence=error.sentence))
             return
         self._add_frame(frame, ns_from_stamp(message.header.stamp), arrival_ns)
 
@@ -120,7 +134,7 @@ class Recording:
         try:
             frame = decode_compressed(memoryview(message.data))
         except DragStreamError as error:
-            self.problems.append(str(error))
+            self.problems.append(Problem(code=error.code, sentence=error.sentence))
             return
         self._add_frame(frame, ns_from_stamp(message.header.stamp), arrival_ns)
 
@@ -170,7 +184,7 @@ class Recording:
     def add_info(self, message: PredictionInfo, arrival_ns: int) -> None:
         """Keep the latency of what is played, or what is wrong."""
         if message.code:
-            self.problems.append(message.message)
+            self.problems.append(Problem(code=message.code, sentence=message.message))
             return
         if message.index == 0:  # later frames of a prediction wait for their moment
             self.latencies.append(Latency(arrival_ns=arrival_ns, secs=message.latency_secs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import shutil
 import sys
 import threading
 import time
@@ -31,13 +32,14 @@ from dragstream_ros.evaluation.listener import TOPICS, Listener
 from dragstream_ros.evaluation.pictures import write_pictures
 from dragstream_ros.evaluation.prediction_bag import PredictionBag, read_recording
 from dragstream_ros.evaluation.progress import Progress, bar
+from dragstream_ros.evaluation.recording import Recording
 from dragstream_ros.evaluation.run_guard import (
     ended_by_signals,
     keep_to_this_machine,
     last_complaint,
 )
 from dragstream_ros.graph import BAG_REPLAY, PREDICTOR, Argument, Launch
-from dragstream_ros.msg import Drag
+from dragstream_ros.msg import Drag, PredictionInfo
 from dragstream_ros.runner import NodeGroup, RunError
 
 PREDICTING = Launch(
@@ -112,6 +114,7 @@ class Replay:
         self._operator = PlannedOperator(drags)
         self._log_path = args.output / 'nodes.log'
         self._is_ready = threading.Event()
+        self._before = Recording()  # what the predictor says before it is ready
         self._counts: Counter[str] = Counter()
 
     def run(self) -> None:
@@ -124,16 +127,20 @@ class Replay:
         if predictions.exists():
             raise ReplayError(f'{predictions} exists already; please name another --output.')
         self._args.output.mkdir(parents=True, exist_ok=True)
-        with self._log_path.open('w') as log, PredictionBag(predictions, TOPICS) as written:
-            self._replay(bag, log, written)
+        try:
+            with self._log_path.open('w') as log, PredictionBag(predictions, TOPICS) as written:
+                self._replay(bag, log, written)
+        finally:
+            if not self._counts['prediction/clip']:  # it would only be in the way next time
+                shutil.rmtree(predictions)
         self._progress.finish()
-        self._say(f'{predictions}: ' + ', '.join(
-            f'{count} on {topic}' for topic, count in sorted(self._counts.items())))
         if not self._counts['prediction/clip']:
             raise ReplayError(f'Nothing was predicted; {last_complaint(self._log_path)}')
+        self._say(f'{predictions}: ' + ', '.join(
+            f'{count} on {topic}' for topic, count in sorted(self._counts.items())))
         recording = read_recording(predictions, section=self._args.control)
         for problem, count in Counter(recording.problems).items():
-            self._say(f'  the predictor said, {count} x: {problem}')
+            self._say(f'  {count} x: {problem.sentence}')
         lines = write_pictures(
             recording,
             self._args.output,
@@ -159,12 +166,16 @@ class Replay:
             if topic == DIAGNOSTICS:
                 self._look_for_worker(deserialize_message(cdr, DiagnosticArray))
                 return
+            if topic == 'prediction/info' and not self._is_ready.is_set():
+                self._before.add_info(deserialize_message(cdr, PredictionInfo), arrival_ns)
             self._counts[topic] += 1
             written.write(topic, cdr)
             if topic in ('image', 'image/compressed'):
                 self._operator.see(topic, cdr)
 
-        with Listener({**TOPICS, DIAGNOSTICS: DiagnosticArray}, on_message) as listener:
+        topics = {**TOPICS, DIAGNOSTICS: DiagnosticArray}
+        del topics['image' if bag.is_compressed else 'image/compressed']
+        with Listener(topics, on_message) as listener:
             self._operator.publisher = listener.node.create_publisher(
                 Drag, 'drag', QoSProfile(depth=10))
             self._progress.show(['starting the predictor ...'], plain='starting the predictor ...')
@@ -183,6 +194,9 @@ class Replay:
     def _await_ready(self, predictor: NodeGroup) -> None:
         deadline = time.monotonic() + READY_SECS
         while not self._is_ready.wait(LOOK_EVERY_SECS):
+            final = [problem for problem in self._before.problems if problem.is_final]
+            if final:
+                raise ReplayError(final[0].sentence)
             if predictor.ended() or time.monotonic() > deadline:
                 raise ReplayError(
                     f'The predictor did not get ready; {last_complaint(self._log_path)}')
