@@ -49,10 +49,20 @@ def test_stamps_a_little_out_of_order_are_no_jump():
 
 def test_a_clock_set_back_behind_the_newest_image_is_noticed():
     watch = CameraWatch()
-    assert not watch.is_ahead_of(0.0)
+    assert not watch.clock_was_set_back(0.0)
     watch.see(10 * NS, 10.0)
-    assert not watch.is_ahead_of(9.9)
-    assert watch.is_ahead_of(2.0)
+    assert not watch.clock_was_set_back(9.9)
+    assert watch.clock_was_set_back(2.0)
+
+
+def test_an_image_from_before_the_clock_was_set_back_is_no_second_jump():
+    watch = CameraWatch()
+    watch.see(10 * NS, 10.0)
+    watch.clock_was_set_back(2.0)
+    watch.start_over(2.0)
+    assert watch.see(11 * NS, 2.0) is Order.OUT_OF_ORDER
+    assert watch.see(2 * NS, 2.1) is Order.NEWER
+    assert watch.see(13 * NS, 4.0) is Order.NEWER  # clocks that differ are not our business
 
 
 def test_a_silence_is_told_once_and_again_only_after_an_image():

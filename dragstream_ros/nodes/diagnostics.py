@@ -7,7 +7,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from dragstream_ros.errors import ErrorCode
@@ -145,10 +144,11 @@ class Statistics:
 
 
 def _percentiles(name: str, secs: deque[float]) -> dict[str, float]:
-    if not secs:
-        return {}
-    ms = 1e3 * np.percentile(secs, [50, 95, 99])
-    return {f'{name} p{p}, ms': float(value) for p, value in zip((50, 95, 99), ms, strict=True)}
+    ranked = sorted(secs)
+    return {
+        f'{name} p{percent}, ms': 1e3 * ranked[(len(ranked) - 1) * percent // 100]
+        for percent in (50, 95, 99) if ranked
+    }
 
 
 def _age(now: float, then: float | None) -> float | str:

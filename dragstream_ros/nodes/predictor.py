@@ -108,6 +108,7 @@ class Predictor(LifecycleNode):
     @_told_when_it_fails
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Create the outputs and start the worker, which loads the model in its own time."""
+        self.get_logger().info(f'loads {self._settings.world_model}')
         self._player = Player(self, self._statistics, lambda: self._settings)
         self._goals = PredictAction(
             self, send=self._worker.send, clip=self._player.output.clip,
@@ -173,8 +174,8 @@ class Predictor(LifecycleNode):
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self.destroy_timer(self._housekeeping_timer)
-        self._goals.fail_all(ErrorCode.CANCELLED, 'The predictor was deactivated.')
         self._start_over()
+        self._goals.fail_all(ErrorCode.CANCELLED, 'The predictor was deactivated.')
 
     def _remove_all(self) -> None:
         self._stop_serving()
@@ -256,8 +257,8 @@ class Predictor(LifecycleNode):
         self._worker.send(Reset(generation=self._generation))
 
     def _on_clock_jump(self) -> None:
-        """/clock went back: unless the images' stamps have told us already."""
-        if self._image_input is not None and self._camera_watch.is_ahead_of(self._now_secs()):
+        """/clock went back; the images' stamps may have told us already."""
+        if self._camera_watch.clock_was_set_back(self._now_secs()):
             self._jump_back()
 
     def _jump_back(self) -> None:

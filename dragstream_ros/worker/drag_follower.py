@@ -13,7 +13,7 @@ from dragstream_ros.masks.track_points import track_points
 from dragstream_ros.worker.frame_intake import HISTORY_SECS, ModelFrame
 
 NS = 1_000_000_000
-AHEAD_SECS = 0.5  # the image dragged on may still be on its way to us
+AHEAD_SECS = 1.0  # the image dragged on may still be on its way to us
 
 
 class DragFollower:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dragstream_ros.core.stream import PredictedChunk
 
 NS = 1_000_000_000
+CONTEXT_SECS = 1.0  # of kept frames, for a stream that starts anew
 HOLE_SECS = 0.5  # after a longer one the stream starts over and has dropped its drag
 _N_ARRIVALS = 64  # far more than one prediction can be behind
 
@@ -99,8 +100,9 @@ class PredictionSession:
             return []
         events = self._adopt(frames[-1])
         self._frames = frames
+        seen_ns = self._seen_ns or frames[-1].stamp_ns - round(CONTEXT_SECS * NS) - 1
         for frame in frames:
-            if self._seen_ns is not None and frame.stamp_ns <= self._seen_ns:
+            if frame.stamp_ns <= seen_ns:
                 continue
             was_dropped = (
                 self._seen_ns is not None and frame.stamp_ns - self._seen_ns > HOLE_SECS * NS)
