@@ -33,14 +33,15 @@ def drag_maps(source: torch.Tensor, target: torch.Tensor, grid: tuple[int, int])
     return torch.cat(planes, 1)
 
 
-def map_flow(maps: torch.Tensor) -> torch.Tensor:
-    """Recover from maps (..., 6, h, w) where each cell's content comes from: (..., 2, h, w) cells.
+def map_flow(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Recover from maps (..., 6, h, w) how content travels.
 
-    The displacement of the nearest handles, nearly rigid within two cells of a target and zero far
-    from all.
+    Returns the displacement (..., 2, h, w) in cells that brought each cell its content, and how
+    surely it did, (..., 1, h, w): 1 at a target, one half at 1.7 cells from it, 0 far away.
     """
     near, weighted = maps[..., 3:4, :, :], maps[..., 4:6, :, :]
-    return weighted / (near + 0.05) * DISPLACEMENT_CELLS
+    displacement = weighted / near.clamp_min(1e-4) * DISPLACEMENT_CELLS
+    return displacement, near ** 2 / (near ** 2 + 0.05)
 
 
 def _gaussians(centres: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

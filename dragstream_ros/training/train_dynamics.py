@@ -105,7 +105,7 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
                                 torch.full((clean_count,), chunk))
     embedding = net.embed(sigma, index.repeat(2))
     clean_tokens, _ = net.encode_frames(clean, clean_known, None, clean_embedding)
-    tokens, skip = net.encode_frames(x, known, clips.maps, embedding)
+    tokens, begin = net.encode_frames(x, known, clips.maps, embedding)
     per_frame = net.config.grid ** 2
     causal = torch.ones(clean_count, clean_count, dtype=torch.bool).tril()
     causal = causal.repeat_interleave(per_frame, 0).repeat_interleave(per_frame, 1)
@@ -130,8 +130,7 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
             out = attend(rotate(cq, angles[:cq.shape[2]]), ck, cv, causal)
             clean_tokens = block.finish(clean_tokens, out.unflatten(1, (clean_count, per_frame)),
                                         clean_embedding)
-    newest = known[:, :, :net.config.latent_channels]
-    return net.decode_frames(tokens, skip, newest, embedding)
+    return net.decode_frames(tokens, begin, embedding)
 
 
 def train_dynamics(net: ChunkDenoiser, latents: torch.Tensor, episodes: EpisodeSet,

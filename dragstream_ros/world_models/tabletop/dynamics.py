@@ -6,8 +6,8 @@ out-blocks, with a skip from the in-blocks, turn them into the clean latent.  Cl
 same way up to the last attention block, which leaves their keys and values in the context.
 
 Each frame also sees the two newest clean frames before it, which tell position and velocity, and
-predicts its difference from the newest.  Where a drag map says so, it sees the newest frame moved
-along as well: to carry content to another place is what small networks are slowest to learn.
+predicts its difference from the newest, which is first moved along where a drag map says so: to
+carry content to another place is what small networks are slowest to learn.
 """
 from __future__ import annotations
 
@@ -46,15 +46,16 @@ class DynamicsConfig:
         return self.latent_size // 2
 
 
-def _moved(latents: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Latents (B, F, C, h, w) moved by a flow (B, F, 2, h, w) in cells, (x, y)."""
+def carried(latents: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """Latents (B, F, C, h, w) with what drag maps (B, F, 6, h, w) hold carried along."""
+    flow, share = map_flow(maps)
     h, w = latents.shape[-2:]
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
     source = torch.stack([x, y], -1) - flow.flatten(0, 1).permute(0, 2, 3, 1)
     grid = (source + 0.5) * 2 / torch.tensor([w, h]) - 1
     moved = functional.grid_sample(latents.flatten(0, 1), grid, align_corners=False,
                                    padding_mode='border')
-    return moved.view_as(latents)
+    return latents.lerp(moved.view_as(latents), share)
 
 
 class Rotary(nn.Module):
@@ -187,29 +188,32 @@ class ChunkDenoiser(nn.Module):
                                + self.index_embedding(index))
 
     def encode_frames(self, x: torch.Tensor, known: torch.Tensor, maps: torch.Tensor | None,
-                      embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                      embedding: torch.Tensor,
+                      ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """Run the in-blocks.
 
         x: (B, F, C, h, w); known: (B, F, 2C, h, w), the two newest clean frames before each.
-        Returns tokens (B, F, grid^2, width) and the skip (B * F, channels, h, w).
+        Returns tokens (B, F, grid^2, width) and, for the out-blocks, the frame to start from
+        (B, F, C, h, w) and the skip (B * F, channels, h, w).
         """
         if maps is None:
             maps = x.new_zeros(*x.shape[:2], N_PLANES, *x.shape[3:])
             moved = known[:, :, :x.shape[2]]
         else:
-            moved = _moved(known[:, :, :x.shape[2]], map_flow(maps))
+            moved = carried(known[:, :, :x.shape[2]], maps)
         h = self.conv_in(torch.cat([x, known, moved, maps], 2).flatten(0, 1))
         for block in self.in_blocks:
             h = block(h, embedding.flatten(0, 1))
         tokens = self.down(h).flatten(2).transpose(1, 2) + self.position
-        return tokens.unflatten(0, x.shape[:2]), h
+        return tokens.unflatten(0, x.shape[:2]), (moved, h)
 
-    def decode_frames(self, tokens: torch.Tensor, skip: torch.Tensor, newest: torch.Tensor,
+    def decode_frames(self, tokens: torch.Tensor, start: tuple[torch.Tensor, torch.Tensor],
                       embedding: torch.Tensor) -> torch.Tensor:
         """Run the out-blocks: the clean latents (B, F, C, h, w)."""
+        moved, skip = start
         grid = self.config.grid
         h = self.up(tokens).flatten(0, 1).transpose(1, 2).unflatten(2, (grid, grid))
         h = torch.cat([functional.pixel_shuffle(h, 2), skip], 1)
         for block in self.out_blocks:
             h = block(h, embedding.flatten(0, 1))
-        return newest + self.conv_out(functional.silu(h)).unflatten(0, newest.shape[:2])
+        return moved + self.conv_out(functional.silu(h)).unflatten(0, moved.shape[:2])

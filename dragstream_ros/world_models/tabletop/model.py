@@ -87,7 +87,7 @@ class TabletopWorldModel(nn.Module):
             q, k, v = block.project(tokens, embedding)
             keys.append(k[0])
             values.append(v[0])
-            if index + 1 < len(net.attention_blocks):                 # nothing reads the last block's output
+            if block is not net.attention_blocks[-1]:       # nothing reads the last one's output
                 tap = self._tap(context, index, q[0], k[0], v[0])
                 out = attend(tap.queries[None], tap.keys[None], tap.values[None], mask)
                 tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
@@ -115,7 +115,7 @@ class TabletopWorldModel(nn.Module):
         frames = len(x)
         known = context.newest.flatten(0, 1).expand(frames, -1, -1, -1)
         embedding = net.embed(torch.full((1, frames), self.sigmas[step]), torch.arange(frames))
-        tokens, skip = net.encode_frames(
+        tokens, start = net.encode_frames(
             x[None], known[None], None if drag_maps is None else drag_maps[None], embedding)
         tapped: dict[int, Tap] = {}
         for index, block in enumerate(net.attention_blocks):
@@ -127,8 +127,7 @@ class TabletopWorldModel(nn.Module):
                     return Denoised(None, tapped)
             out = attend(tap.queries[None], tap.keys[None], tap.values[None])
             tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
-        newest = context.newest[:1].expand(frames, -1, -1, -1)
-        return Denoised(net.decode_frames(tokens, skip, newest[None], embedding)[0], tapped)
+        return Denoised(net.decode_frames(tokens, start, embedding)[0], tapped)
 
     def _tap(self, context: Context, block: int, q: torch.Tensor, k: torch.Tensor,
              v: torch.Tensor) -> Tap:
