@@ -131,6 +131,7 @@ def test_a_drag_is_answered_at_once_with_its_tracks(bench):
 
 def test_a_cancelled_drag_is_gone_at_once(bench):
     bench.film()
+    bench.until(bench.clips)
     bench.drag()
     bench.until(lambda: bench.infos(drag_id='a'))
     bench.drag(phase=Drag.CANCEL, handles=[])
@@ -142,6 +143,7 @@ def test_a_cancelled_drag_is_gone_at_once(bench):
 
 def test_a_drag_that_has_ended_is_shown_to_its_end(bench):
     bench.film()
+    bench.until(bench.clips)
     bench.drag()
     bench.until(lambda: bench.infos(drag_id='a'))
     bench.drag(phase=Drag.END, handles=[])
@@ -152,6 +154,7 @@ def test_a_drag_that_has_ended_is_shown_to_its_end(bench):
 def test_a_drag_that_is_not_updated_ends_by_itself(bench):
     assert set_parameter(bench, 'drag_timeout_secs', 0.3) == ''
     bench.film()
+    bench.until(bench.clips)
     bench.drag()
     bench.until(lambda: bench.clips(drag_id='a'))
     bench.until(lambda: bench.clips()[-1].drag_id == '', filming=True)
@@ -184,6 +187,7 @@ def test_lazy_outputs_come_when_somebody_listens(bench):
         bench.node.create_subscription(kind, topic, heard[topic].append, QoSProfile(depth=10))
         for kind, topic in topics]
     bench.film()
+    bench.until(bench.clips)
     bench.drag()
     bench.until(lambda: all(heard.values()), filming=True)
     for subscription in subscriptions:
@@ -266,6 +270,7 @@ def test_a_drag_before_the_first_image_is_told(bench):
 
 def test_a_drag_whose_handle_is_lost_is_told_and_the_prediction_goes_on(bench):
     bench.film()
+    bench.until(bench.clips)
     bench.drag(drag_id='lost')
     assert bench.until(lambda: bench.problem(ErrorCode.DRAG_LOST)).drag_id == 'lost'
     assert first_clip(bench).drag_id == ''

@@ -222,10 +222,15 @@ def test_a_lost_drag_is_told_once_and_the_prediction_goes_on(session):
     assert [event.drag_id for event in events if isinstance(event, Chunk)] == ['', '', '']
 
 
-def test_an_edit_may_be_given_on_a_predicted_image(session):
-    session.feed(frames(0.0))
-    command = drag((20, 20), (30, 20), image_size=(64, 48), mode=DragMode.EDIT)
+@pytest.mark.parametrize(('mode', 'settings'), [
+    (DragMode.EDIT, {}), (DragMode.ANIMATE, {'mode': 'free_running'})])
+def test_what_is_predicted_may_be_dragged_on_a_predicted_image(mode, settings):
+    session = make_session(**settings)
+    session.feed(frames(99.0))
+    command = drag((20, 20), (30, 20), image_size=(64, 48), mode=mode)  # of long ago
     assert push(session, command) == []
+    chunk = session.step()[0]
+    assert chunk.drag_id == 'a' and chunk.tracks_px[0, 0].tolist() == [21, 20]
 
 
 def test_a_changed_image_size_starts_a_new_epoch_and_is_told(session):
@@ -315,6 +320,13 @@ def test_a_cancelled_goal_stops(session):
 def test_a_goal_with_a_bad_drag_ends_with_its_code(session, command, code):
     session.feed(frames(0.0))
     assert codes(start_goal(session, command)) == [code]
+
+
+def test_a_goal_ends_when_the_prediction_starts_over(session):
+    session.feed(frames(0.0))
+    start_goal(session)
+    events = session.feed(frames(0.1, image=TEXTURE[:64]))
+    assert codes(events) == [ErrorCode.CANCELLED, ErrorCode.IMAGE_SIZE_CHANGED]
 
 
 def test_a_goal_without_an_image_ends_with_its_code(session):

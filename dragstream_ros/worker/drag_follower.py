@@ -19,16 +19,18 @@ AHEAD_SECS = 1.0  # the image dragged on may still be on its way to us
 class DragFollower:
     """A command in model pixels, bound to the frame it was given on.
 
-    command: as given, stamped with that frame's stamp.
+    command: as given, with that frame's stamp.
     """
 
     def __init__(self, command: DragCommand, frames: Sequence[ModelFrame]) -> None:
-        """Look up the frame among those kept, oldest first.
+        """Look up the frame among those kept, oldest first; none for a drag on a predicted image.
 
         :raises DragStreamError: DRAG_STALE, the frame is not kept
         """
-        self._frame = _frame_dragged_on(command.stamp_ns, frames)
-        self.command = replace(command, stamp_ns=self._frame.stamp_ns)
+        self._frame = _frame_dragged_on(command.stamp_ns, frames) if frames else None
+        if self._frame is not None:
+            command = replace(command, stamp_ns=self._frame.stamp_ns)
+        self.command = command
         self._points_px = self._grabbed_px = np.array(
             [handle.path_px[0] for handle in command.handles], np.float64)
 
@@ -37,17 +39,19 @@ class DragFollower:
 
         :raises DragStreamError: DRAG_LOST
         """
+        if self._frame is None:
+            return self.command
         for frame in frames:
-            if self._frame.stamp_ns < frame.stamp_ns <= until_ns:
-                points_px, found = track_points(
-                    self._frame.pixels, frame.pixels, self._points_px)
-                if not found.all():
-                    raise DragStreamError(
-                        ErrorCode.DRAG_LOST,
-                        f'Handle {int(np.argmin(found))} could not be followed to the newest '
-                        'image; grab something with more texture, or drag again.',
-                    )
-                self._frame, self._points_px = frame, points_px
+            if not self._frame.stamp_ns < frame.stamp_ns <= until_ns:
+                continue
+            points_px, found = track_points(self._frame.pixels, frame.pixels, self._points_px)
+            if not found.all():
+                raise DragStreamError(
+                    ErrorCode.DRAG_LOST,
+                    f'Handle {int(np.argmin(found))} could not be followed to the newest image; '
+                    'grab something with more texture, or drag again.',
+                )
+            self._frame, self._points_px = frame, points_px
         return shift(self.command, list(self._points_px - self._grabbed_px))
 
 

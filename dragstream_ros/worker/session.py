@@ -16,6 +16,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.drag_follower import DragFollower
 from dragstream_ros.worker.frame_intake import ModelFrame
 from dragstream_ros.worker.goal import Goal
+from dragstream_ros.worker.live_drag import LiveDrag
 from dragstream_ros.worker.protocol import (
     CancelDrag,
     CancelGoal,
@@ -74,17 +75,17 @@ class PredictionSession:
         self._start_stream()
 
     def _start_stream(self) -> None:
-        """Begin with an empty stream that is shown all frames that are kept."""
-        self._stream = self._make_stream(self._settings, self._locate)
+        """Begin with an empty stream, which is then shown the newest of the frames kept."""
+        settings = self._settings
+        self._stream = self._make_stream(
+            settings,
+            lambda command, anchor_ns: self._drag.located(command, self._frames, anchor_ns))
+        self._drag = LiveDrag(self._stream, is_preview=(
+            settings.mode == 'anchored' and settings.replay == 'preview'))
         self._epoch_base = self._next_epoch
         self._camera_size: tuple[int, int] | None = None
         self._seen_ns: int | None = None
         self._arrivals_ns: dict[int, int] = {}
-        self._drag: DragFollower | None = None
-        self._newer_path: DragFollower | None = None
-        self._is_ending = False
-        self._is_predicting = False
-        self._shown_from = self._shown_until = 0.0  # when a prediction is played, by our clock
         self._not_before = 0.0
 
     @property
@@ -109,8 +110,8 @@ class PredictionSession:
             self._seen_ns = frame.stamp_ns
             if self._stream.observe(frame.pixels, frame.stamp_ns):
                 self._arrivals_ns[frame.stamp_ns] = frame.arrival_ns
-            if was_dropped and self._drag is not None:
-                self._stream.push_drag(self._drag.command)
+            if was_dropped:
+                self._drag.push_again()
         for stamp_ns in list(self._arrivals_ns)[:-_N_ARRIVALS]:
             del self._arrivals_ns[stamp_ns]
         return events
@@ -119,19 +120,17 @@ class PredictionSession:
         """Do what the node asks for."""
         if isinstance(message, PushDrag):
             return self._push_drag(message)
-        if isinstance(message, EndDrag):
-            if self._is_preview and self._is_in_force(message.drag_id):
-                self._is_ending = True  # in all other modes a drag ends by itself, with its path
-        elif isinstance(message, CancelDrag):
-            if self._is_in_force(message.drag_id):
-                self._release()
-        elif isinstance(message, Reset):
-            return self._advance_generation(message.generation)
-        elif isinstance(message, Retune):
-            self._settings = message.settings
-            self._start_stream()
-        elif isinstance(message, StartGoal):
+        if isinstance(message, StartGoal):
             return self._start_goal(message)
+        if isinstance(message, Reset):
+            return self._advance_generation(message.generation)
+        if isinstance(message, Retune):
+            self._settings = message.settings
+            return self._start_over()
+        if isinstance(message, EndDrag):
+            self._drag.end(message.drag_id)
+        elif isinstance(message, CancelDrag):
+            self._drag.cancel(message.drag_id)
         elif isinstance(message, CancelGoal):
             if self._goal is not None and self._goal.goal_id == message.goal_id:
                 self._goal.is_cancelled = True
@@ -154,34 +153,21 @@ class PredictionSession:
         if now < self._not_before:
             return []
         try:
-            if not self._is_predicting and not self._begin_prediction(now):
-                return []
-            predicted = self._stream.step()
+            predicted = self._stream.step() if self._drag.may_predict(now) else None
         except DragStreamError as error:
-            problem = self._problem(error, self._drag.command if self._drag else None)
-            self._release()
+            problem = _problem(error, self._drag.command)
+            self._drag.release()
             return [problem]
-        self._is_predicting = predicted is not None and not predicted.last
         if predicted is None:
             return []
-        if predicted.chunk_index == 0:
-            self._shown_from = now
-        self._shown_until = self._shown_from + float(predicted.offsets_secs[-1])
+        self._drag.predicted(
+            now, is_first=predicted.chunk_index == 0, is_last=predicted.last,
+            secs=float(predicted.offsets_secs[-1]))
         if self._settings.mode == 'free_running':
             # Nobody can watch faster than time goes by: stay one chunk ahead.
             chunk_secs = len(predicted.frames) * self._frame_period_secs
             self._not_before = max(self._not_before, now - chunk_secs) + chunk_secs
         return [self._chunk(predicted)]
-
-    def _begin_prediction(self, now: float) -> bool:
-        """Take over the newest path, or release the drag once it was shown; False: not yet."""
-        if self._newer_path is not None:
-            self._put_in_force(self._newer_path)
-        elif self._is_ending:
-            if now < self._shown_until:
-                return False
-            self._release()
-        return True
 
     def _step_goal(self, goal: Goal) -> list[FromWorker]:
         events = goal.step(self._chunk)
@@ -214,25 +200,29 @@ class PredictionSession:
 
     # Fresh starts.
 
-    def _advance_generation(self, generation: int) -> list[FromWorker]:
-        if generation <= self._generation:
-            return []
-        self._generation = generation
-        self._frames = ()
+    def _start_over(self) -> list[FromWorker]:
+        """Forget stream, drag and goal."""
         self._start_stream()
         if self._goal is None:
             return []
         goal, self._goal = self._goal, None
         return [GoalDone(
             goal_id=goal.goal_id, code=ErrorCode.CANCELLED,
-            sentence='The predictor was reset; please send the goal again.')]
+            sentence='The prediction started over; please send the goal again.')]
+
+    def _advance_generation(self, generation: int) -> list[FromWorker]:
+        if generation <= self._generation:
+            return []
+        self._generation = generation
+        self._frames = ()
+        return self._start_over()
 
     def _adopt(self, newest: ModelFrame) -> list[FromWorker]:
         """Start over if the frames are not what they were."""
         events = self._advance_generation(newest.generation)
         before = self._camera_size
         if before is not None and before != newest.camera_size:
-            self._start_stream()
+            events += self._start_over()
             events.append(Problem(
                 code=ErrorCode.IMAGE_SIZE_CHANGED,
                 sentence='The camera image changed from {}x{} to {}x{} pixels; the prediction '
@@ -248,31 +238,10 @@ class PredictionSession:
         if message.generation < self._generation:
             return []
         try:
-            drag = self._grab(message.command)
-            if self._is_preview and self._is_predicting and self._is_in_force(drag.command.drag_id):
-                # Or an operator who keeps moving would see only first chunks, again and again.
-                self._newer_path = drag
-            else:
-                self._put_in_force(drag)
+            self._drag.push(self._grab(message.command))
         except DragStreamError as error:
-            return [self._problem(error, message.command)]
-        return self._warnings(message.command)
-
-    @property
-    def _is_preview(self) -> bool:
-        return self._settings.mode == 'anchored' and self._settings.replay == 'preview'
-
-    def _is_in_force(self, drag_id: str) -> bool:
-        return self._drag is not None and self._drag.command.drag_id == drag_id
-
-    def _put_in_force(self, drag: DragFollower) -> None:
-        self._newer_path = None
-        self._stream.push_drag(drag.command)
-        self._drag, self._is_ending = drag, False
-
-    def _release(self) -> None:
-        self._drag, self._newer_path, self._is_ending = None, None, False
-        self._stream.release()
+            return [_problem(error, message.command)]
+        return _warnings(message.command)
 
     def _start_goal(self, message: StartGoal) -> list[FromWorker]:
         try:
@@ -282,7 +251,7 @@ class PredictionSession:
             self._goal = self._branch(message)
         except DragStreamError as error:
             return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
-        return [] if message.command is None else self._warnings(message.command)
+        return [] if message.command is None else _warnings(message.command)
 
     def _branch(self, message: StartGoal) -> Goal:
         source_ns = self._stream.stamp_ns
@@ -301,34 +270,37 @@ class PredictionSession:
         return Goal(message.goal_id, stream, horizon_secs=horizon_secs)
 
     def _grab(self, command: DragCommand) -> DragFollower:
-        """Bind a command in camera pixels to the frame it was given on."""
+        """Bring a command to model pixels and bind it to the frame it was given on.
+
+        :raises DragStreamError: DRAG_BEFORE_FIRST_IMAGE, DRAG_WRONG_SIZE, DRAG_STALE
+        """
         if self._camera_size is None:
             raise DragStreamError(
                 ErrorCode.DRAG_BEFORE_FIRST_IMAGE,
                 'The drag came before the first camera image; drag on an image that was shown.')
         letterbox = Letterbox(self._camera_size, self._model_size)
-        if command.mode is DragMode.EDIT and command.image_size == letterbox.content_size:
-            letterbox = Letterbox(letterbox.content_size, self._model_size)  # on a predicted image
+        is_about_prediction = (
+            command.mode is DragMode.EDIT or self._settings.mode == 'free_running')
+        if is_about_prediction and command.image_size == letterbox.content_size:
+            # Given on a predicted image, where things are as the operator saw them.
+            letterbox = Letterbox(letterbox.content_size, self._model_size)
+            return DragFollower(transform_command(command, letterbox), ())
         return DragFollower(transform_command(command, letterbox), self._frames)
 
-    def _locate(self, command: DragCommand, anchor_ns: int) -> DragCommand:
-        """Answer the stream, which starts from a new anchor: where are the handles there?"""
-        if self._drag is None or command is not self._drag.command:
-            return command  # a goal's, located when it was accepted
-        return self._drag.located(self._frames, anchor_ns)
 
-    def _problem(self, error: DragStreamError, command: DragCommand | None) -> Problem:
-        return Problem(
-            code=error.code, sentence=error.sentence,
-            stamp_ns=command.stamp_ns if command is not None else 0,
-            drag_id=command.drag_id if command is not None else '',
-        )
+def _problem(error: DragStreamError, command: DragCommand | None) -> Problem:
+    return Problem(
+        code=error.code, sentence=error.sentence,
+        stamp_ns=command.stamp_ns if command is not None else 0,
+        drag_id=command.drag_id if command is not None else '',
+    )
 
-    def _warnings(self, command: DragCommand) -> list[FromWorker]:
-        if not path_leaves_image(command):
-            return []
-        return [Problem(
-            code=ErrorCode.DRAG_PATH_LEAVES_IMAGE,
-            sentence='The path leaves the image; what is outside cannot be shown.',
-            stamp_ns=command.stamp_ns, drag_id=command.drag_id,
-        )]
+
+def _warnings(command: DragCommand) -> list[FromWorker]:
+    if not path_leaves_image(command):
+        return []
+    return [Problem(
+        code=ErrorCode.DRAG_PATH_LEAVES_IMAGE,
+        sentence='The path leaves the image; what is outside cannot be shown.',
+        stamp_ns=command.stamp_ns, drag_id=command.drag_id,
+    )]
