@@ -1,0 +1,107 @@
+"""``dragstream bench``: measures accuracy, speed, steadiness and latency; writes JSON and tables.
+
+docs/benchmarks.md says what each number means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dragstream_ros.core.drag_guidance import PROFILES
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.errors import DragStreamError
+from dragstream_ros.evaluation import bench_table
+from dragstream_ros.evaluation.drag_benchmark import (
+    DEFAULT_SYSTEMS,
+    SYSTEMS,
+    DragBenchmarkConfig,
+    run_drag_benchmark,
+)
+from dragstream_ros.evaluation.drag_cases import DragCaseConfig
+from dragstream_ros.evaluation.drag_pictures import DragPictures
+from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
+from dragstream_ros.evaluation.machine import describe_machine, describe_run
+from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfig, run_ros_latency
+from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
+from dragstream_ros.simulation.no_graphics import NoGraphics
+from dragstream_ros.world_models import load_world_model
+from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
+
+PARTS = ('drags', 'speed', 'flat', 'ros')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line of ``dragstream bench``."""
+    parser.add_argument(
+        'part', nargs='?', default='all', choices=[*PARTS, 'all'],
+        help='drags: does what is dragged go where it should; speed: predicted seconds per second; '
+        'flat: do cost and memory grow; ros: latencies over DDS (default: all)')
+    parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
+    parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
+    parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
+    parser.add_argument('--profile', default='fast', choices=PROFILES, help='of guidance')
+    parser.add_argument(
+        '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
+        choices=[system.name for system in SYSTEMS],
+        help=f'drags: of {", ".join(system.name for system in SYSTEMS)}')
+    parser.add_argument('--pictures', type=Path, help='drags: folder for a picture of every drag')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure, print the tables, write the JSON; 0 if all parts could be measured."""
+    # As in the worker: at this size more threads make it slower, and take the other core.
+    torch.set_num_threads(1)
+    logging.basicConfig(level=logging.WARNING, format='%(message)s')
+    try:
+        world_model = load_world_model(folder=str(args.weights or ''))
+        report = _measure(world_model, args)
+    except (DragStreamError, NoGraphics, RosBenchError) as error:
+        print(f'dragstream bench: {error}', file=sys.stderr)
+        return 1
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(report, indent=1) + '\n')
+    print(f'\nAll numbers are in {args.output}.')
+    return 0
+
+
+def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any]:
+    parts = PARTS if args.part == 'all' else (args.part,)
+    configs = _configs(args)
+    weights = (args.weights or WEIGHTS) / f'{NAME}.safetensors'
+    # Before the work: later, the load is our own.
+    report: dict[str, Any] = {
+        'machine': describe_machine(),
+        **describe_run(weights, {part: asdict(configs[part]) for part in parts}),
+        'results': {}}
+    print(bench_table.describe_header(report), flush=True)
+    runs: dict[str, Callable[[], dict[str, Any]]] = {
+        'drags': lambda: run_drag_benchmark(
+            world_model, configs['drags'], DragPictures(args.pictures, sys.stderr)),
+        'speed': lambda: run_speed(world_model, configs['speed']),
+        'flat': lambda: run_flatness(world_model, configs['flat']),
+        'ros': lambda: run_ros_latency(configs['ros'])}
+    for part in parts:
+        report['results'][part] = runs[part]()
+        print('\n' + bench_table.TABLES[part](report['results'][part]), flush=True)
+    return report
+
+
+def _configs(args: argparse.Namespace) -> dict[str, Any]:
+    drags = DragBenchmarkConfig(systems=tuple(args.systems), profile=args.profile)
+    speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
+    ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
+    if args.quick:
+        drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
+        speed = replace(speed, predictions=8)
+        flat = replace(flat, chunks=100, guided_chunks=20)
+        ros = replace(ros, secs=10.0)
+    return {'drags': drags, 'speed': speed, 'flat': flat, 'ros': ros}

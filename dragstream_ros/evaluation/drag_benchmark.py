@@ -1,0 +1,184 @@
+"""Held-out simulated drags: does what is dragged go where it should, and what does guidance add?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.drag_cases import DragCase, DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_score import DragScore, DragScorer
+from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
+
+HALFWAY = 5     # of ten frames: there the locator is checked against a known answer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way to predict: with or without the drag, and with the thing's true mask or a point."""
+
+    name: str
+    control: str | None     # None: undragged
+    with_mask: bool = False
+
+
+SYSTEMS = (
+    System(name='undragged', control=None),
+    System(name='conditioned', control='conditioned'),
+    System(name='guidance', control='guidance'),
+    System(name='guidance_with_mask', control='guidance', with_mask=True),
+)
+DEFAULT_SYSTEMS = ('undragged', 'conditioned', 'guidance')
+
+
+@dataclass(frozen=True, kw_only=True)
+class DragBenchmarkConfig:
+    """What is measured; the seed is that of the stream's noise."""
+
+    systems: tuple[str, ...] = DEFAULT_SYSTEMS
+    profile: str = 'fast'
+    seed: int = 0
+    cases: DragCaseConfig = field(default_factory=DragCaseConfig)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DragResult:
+    """One drag: its scores by system, and the pictures that were scored.
+
+    Beside the systems there are three yardsticks: 'truth', what really happened, which the measure
+    must call a success; 'copy_last', the last frame held, which it must not; 'reconstruction', the
+    truth through the model's autoencoder, the best that the model can show.
+    """
+
+    case: DragCase
+    scores: dict[str, DragScore]
+    frames: dict[str, np.ndarray]
+    locator_error_px: float
+
+
+YARDSTICKS = ('truth', 'reconstruction', 'copy_last')
+
+
+def run_drag_benchmark(
+        world_model: WorldModel, config: DragBenchmarkConfig,
+        watch: Callable[[DragResult], None] = lambda result: None) -> dict[str, Any]:
+    """Predict and score every drag; ``watch`` sees each result as it comes.
+
+    Returns plain data for JSON. Raises NoGraphics where nothing can be rendered.
+    """
+    unknown = set(config.systems) - {system.name for system in SYSTEMS}
+    assert not unknown, f'unknown systems {unknown}'
+    results = []
+    for case in make_drag_cases(config.cases):
+        result = _run_case(world_model, case, config)
+        watch(result)
+        results.append(_without_pictures(result))
+    return summarise(results)
+
+
+def predict_second(
+        world_model: WorldModel, case: DragCase, system: System, *, profile: str = 'fast',
+        seed: int = 0) -> np.ndarray:
+    """(10, H, W, 3) uint8 RGB: the second after the case's past, as the system predicts it."""
+    count = len(case.future)
+    stream = DragStream(
+        world_model, DragGuidanceConfig.profile(profile),
+        StreamConfig(control=system.control or 'conditioned',  # type: ignore[arg-type]
+                     horizon_secs=count * world_model.frame_period_secs, seed=seed))
+    stream.reset(case.past, case.stamps_ns())
+    if system.control:
+        stream.push_drag(case.command(with_mask=system.with_mask))
+    chunks = []
+    while (chunk := stream.step()) is not None:
+        chunks.append(chunk.frames)
+    return np.concatenate(chunks)[:count]
+
+
+def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
+    """Plain data: every drag, and each system over grippers, objects and all."""
+    groups = {
+        'all': results,
+        'grippers': [result for result in results if result.case.kind == 'gripper'],
+        'objects': [result for result in results if result.case.kind == 'object']}
+    summary: dict[str, Any] = {
+        group: {
+            'systems': {name: _summarise_system([result.scores[name] for result in members])
+                        for name in members[0].scores},
+            'gain_over_undragged': _gains(members),
+            'locator_error_px': asdict(median_with_interval(
+                [result.locator_error_px for result in members]))}
+        for group, members in groups.items() if members}
+    return {'summary': summary, 'drags': [_drag_as_data(result) for result in results]}
+
+
+def _run_case(
+        world_model: WorldModel, case: DragCase, config: DragBenchmarkConfig) -> DragResult:
+    scorer = DragScorer(case)
+    frames = {
+        'truth': case.future,
+        'reconstruction': world_model.decode(world_model.encode(case.future)),
+        'copy_last': np.repeat(case.past[-1:], len(case.future), axis=0)}
+    for system in SYSTEMS:
+        if system.name in config.systems:
+            frames[system.name] = predict_second(
+                world_model, case, system, profile=config.profile, seed=config.seed)
+    scores = {name: scorer.score(pictures) for name, pictures in frames.items()}
+    _log.info('%s: %s', case.name, {name: score.succeeded for name, score in scores.items()})
+    return DragResult(
+        case=case, scores=scores, frames=frames,
+        locator_error_px=scorer.locator_error_px(HALFWAY))
+
+
+def _summarise_system(scores: Sequence[DragScore]) -> dict[str, Any]:
+    def median(values: Iterable[float]) -> float:
+        return float(np.nanmedian(list(values)))
+
+    return {
+        'n': len(scores),
+        'success': asdict(share_with_interval(sum(s.succeeded for s in scores), len(scores))),
+        'arrived': sum(s.arrived for s in scores) / len(scores),
+        'left_source': sum(s.left_source for s in scores) / len(scores),
+        'kept_area': sum(s.kept_area for s in scores) / len(scores),
+        'median_error_px': median(s.error_px for s in scores),
+        'median_error_share': median(s.error_px / s.length_px for s in scores),
+        'median_moved_share': median(s.moved_share for s in scores),
+        'median_left_share': median(s.left_share for s in scores),
+        'median_area_ratio': median(s.area_ratio for s in scores),
+        'median_psnr_db': median(s.psnr_db for s in scores),
+        'median_moving_psnr_db': median(s.moving_psnr_db for s in scores)}
+
+
+def _gains(results: Sequence[DragResult]) -> dict[str, Any]:
+    """Paired, drag by drag: how much further along the drag than undragged, in lengths."""
+    names = [name for name in results[0].scores if name not in (*YARDSTICKS, 'undragged')]
+    if 'undragged' not in results[0].scores:
+        return {}
+    return {
+        name: asdict(median_with_interval([
+            result.scores[name].moved_share - result.scores['undragged'].moved_share
+            for result in results]))
+        for name in names}
+
+
+def _drag_as_data(result: DragResult) -> dict[str, Any]:
+    case = result.case
+    return {
+        'seed': case.seed, 'start_index': case.start_index, 'thing': case.thing,
+        'kind': case.kind, 'length_px': case.length_px,
+        'path_px': case.path_px.round(2).tolist(),
+        'locator_error_px': result.locator_error_px,
+        'scores': {name: {**asdict(score), 'succeeded': score.succeeded}
+                   for name, score in result.scores.items()}}
+
+
+def _without_pictures(result: DragResult) -> DragResult:
+    return DragResult(case=result.case, scores=result.scores, frames={},
+                      locator_error_px=result.locator_error_px)

@@ -1,0 +1,85 @@
+"""Did a drag move what it should? The measure of success of a predicted second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.metrics import moving_pixels, psnr_db
+from dragstream_ros.evaluation.thing_locator import ThingLocator
+
+LEAST_TOLERANCE_PX = 2.0
+TOLERANCE_SHARE = 0.25      # of the drag's length
+MOST_LEFT_SHARE = 0.2
+AREA_TOLERANCE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DragScore:
+    """How a predicted second ended.
+
+    length_px: of the drag, from handle point to its end. error_px: distance of the thing from where
+    it truly is at the end. moved_share: how far along the drag it came, 1 where it should be.
+    left_share: of the pixels it should have left, how much still shows it. area_ratio: its area
+    over its true area, both measured alike. psnr_db, moving_psnr_db: of the second's frames, all
+    pixels and those that truly change.
+    """
+
+    length_px: float
+    error_px: float
+    moved_share: float
+    left_share: float
+    area_ratio: float
+    psnr_db: float
+    moving_psnr_db: float
+
+    @property
+    def arrived(self) -> bool:
+        """The end point is within 2 px, or a quarter of the length where that is more."""
+        return self.error_px <= max(LEAST_TOLERANCE_PX, TOLERANCE_SHARE * self.length_px)
+
+    @property
+    def left_source(self) -> bool:
+        """At most a fifth of what should be gone is still there."""
+        return self.left_share <= MOST_LEFT_SHARE
+
+    @property
+    def kept_area(self) -> bool:
+        """Its area is within 30 % of the truth."""
+        return abs(self.area_ratio - 1) <= AREA_TOLERANCE
+
+    @property
+    def succeeded(self) -> bool:
+        """All three."""
+        return self.arrived and self.left_source and self.kept_area
+
+
+class DragScorer:
+    """Scores pictures of the second of one drag against what really happened."""
+
+    def __init__(self, case: DragCase) -> None:
+        self._case = case
+        self._locator = ThingLocator(case)
+        self._true_area_px = self._locator.locate(case.future[-1]).area_px
+        self._moving = moving_pixels(case.future, case.past[-1])
+
+    def score(self, frames: np.ndarray) -> DragScore:
+        """Score (10, H, W, 3) uint8 RGB, the predicted second."""
+        located = self._locator.locate(frames[-1])
+        way = self._case.path_px[-1] - self._case.path_px[0]
+        return DragScore(
+            length_px=self._case.length_px,
+            error_px=float(np.linalg.norm(located.error_px)),
+            moved_share=1 + float(located.error_px @ way / (way @ way)),
+            left_share=located.left_share,
+            area_ratio=located.area_px / self._true_area_px,
+            psnr_db=psnr_db(frames, self._case.future),
+            moving_psnr_db=psnr_db(frames, self._case.future, self._moving))
+
+    def locator_error_px(self, index: int) -> float:
+        """How far off the locator is in a true frame of the way, whose handle point is known."""
+        located = self._locator.locate(self._case.future[index])
+        truth = self._case.path_px[index + 1] - self._case.path_px[-1]
+        return float(np.linalg.norm(located.error_px - truth))

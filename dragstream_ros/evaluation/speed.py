@@ -1,0 +1,120 @@
+"""How fast it predicts: predicted seconds per second, and where the time goes.
+
+The stream is fed as the worker feeds it, every frame of a 30 Hz camera, but without waiting for the
+camera: what is counted is the time it is busy, with the real frames' encoding and the decoding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.metrics import percentiles
+
+NS = 1_000_000_000
+PARTS = ('encode', 'denoise', 'guide', 'commit', 'decode')
+DRAG_PX = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedConfig:
+    """predictions: how many of horizon_secs are timed, after warm_up that are not."""
+
+    predictions: int = 60
+    warm_up: int = 3
+    camera_rate_hz: float = 30.0
+    anchor_rate_hz: float = 2.0
+    horizon_secs: float = 1.0
+    profile: str = 'fast'
+
+
+SYSTEMS: dict[str, Literal['conditioned', 'guidance'] | None] = {
+    'undragged': None, 'conditioned': 'conditioned', 'guidance': 'guidance'}
+
+
+def run_speed(world_model: WorldModel, config: SpeedConfig) -> dict[str, Any]:
+    """Time all systems on the calling thread's share of the machine; plain data for JSON."""
+    return {name: time_system(world_model, control, config) for name, control in SYSTEMS.items()}
+
+
+def time_system(
+        world_model: WorldModel, control: Literal['conditioned', 'guidance'] | None,
+        config: SpeedConfig) -> dict[str, Any]:
+    """Time one; every prediction of a dragged one follows the drag over its whole horizon.
+
+    predicted_secs_per_sec counts the horizon only, not the frames that a last chunk has beyond it.
+    The same by the processor's time leaves out what other processes took. ms_per_prediction: of one
+    horizon, all its chunks and the real frames since the one before.
+    """
+    stream = DragStream(
+        world_model, DragGuidanceConfig.profile(config.profile),
+        StreamConfig(control=control or 'conditioned', anchor_rate_hz=config.anchor_rate_hz,
+                     horizon_secs=config.horizon_secs))
+    parts: dict[str, list[float]] = {name: [] for name in (*PARTS, 'total')}
+    chunk_ms: list[float] = []
+    cpu_secs: list[float] = []
+    sums = dict.fromkeys(parts, 0.0)
+    cpu_before = time.process_time()
+    for frame, stamp_ns in camera_frames(world_model.image_size, rate_hz=config.camera_rate_hz):
+        started = time.perf_counter()
+        stream.observe(frame, stamp_ns)
+        sums['total'] += time.perf_counter() - started
+        if control and stamp_ns == 0:
+            stream.push_drag(drag_to_the_right(world_model.image_size, config.horizon_secs))
+        started = time.perf_counter()
+        while (chunk := stream.step()) is not None:
+            now = time.perf_counter()
+            sums['total'] += now - started
+            chunk_ms.append(1e3 * (now - started))
+            started = now
+            for name in PARTS:
+                sums[name] += chunk.timings_secs.get(name, 0.0)
+            if chunk.last:
+                cpu_now = time.process_time()
+                cpu_secs.append(cpu_now - cpu_before)
+                cpu_before = cpu_now
+                for name, value in sums.items():
+                    parts[name].append(1e3 * value)
+                sums = dict.fromkeys(parts, 0.0)
+        if len(cpu_secs) == config.warm_up + config.predictions:
+            break
+    parts = {name: values[config.warm_up:] for name, values in parts.items()}
+    predicted_secs = config.horizon_secs * config.predictions
+    return {
+        'predicted_secs_per_sec': predicted_secs / (sum(parts['total']) / 1e3),
+        'predicted_secs_per_cpu_sec': predicted_secs / sum(cpu_secs[config.warm_up:]),
+        'ms_per_prediction': {name: percentiles(values) for name, values in parts.items()},
+        'ms_per_chunk': percentiles(chunk_ms[config.warm_up * (len(chunk_ms) // len(cpu_secs)):])}
+
+
+def camera_frames(
+        image_size: tuple[int, int], *, rate_hz: float) -> Iterator[tuple[np.ndarray, int]]:
+    """An endless camera: (H, W, 3) uint8 RGB and stamps, ns; a square moves over coloured tiles."""
+    width, height = image_size
+    side = max(width // 16, 1)
+    tiles = np.random.default_rng(0).integers(60, 190, (16, 16, 3), np.uint8)
+    table = tiles.repeat(-(-height // 16), 0).repeat(-(-width // 16), 1)[:height, :width]
+    number = 0
+    while True:
+        frame = table.copy()
+        x = number % (width - side)
+        frame[:side, x:x + side] = (230, 40, 40)
+        yield frame, round(number / rate_hz * NS)
+        number += 1
+
+
+def drag_to_the_right(image_size: tuple[int, int], duration_secs: float) -> DragCommand:
+    """A drag of the picture's middle."""
+    middle = np.array(image_size, np.float64) / 2
+    return DragCommand(
+        drag_id='bench', operator_id='bench', mode=DragMode.ANIMATE,
+        handles=(DragHandle(path_px=np.stack([middle, middle + (DRAG_PX, 0)])),),
+        image_size=image_size, stamp_ns=0, duration_secs=duration_secs)

@@ -1,0 +1,131 @@
+"""The drag benchmark: which drags it takes, how it predicts them and how results are summed up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from drag_case_maker import make_case
+
+from dragstream_ros.core.drag import validate_command
+from dragstream_ros.evaluation.drag_benchmark import (
+    SYSTEMS,
+    DragResult,
+    predict_second,
+    summarise,
+)
+from dragstream_ros.evaluation.drag_cases import (
+    FIRST_SEED,
+    DragCase,
+    DragCaseConfig,
+    make_drag_cases,
+)
+from dragstream_ros.evaluation.drag_pictures import draw_drag
+from dragstream_ros.evaluation.drag_score import DragScore
+from dragstream_ros.simulation.no_graphics import NoGraphics
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+FEW = DragCaseConfig(n_per_kind=2)
+
+
+@pytest.fixture(scope='module')
+def cases() -> list[DragCase]:
+    try:
+        return list(make_drag_cases(FEW))
+    except NoGraphics as reason:
+        pytest.skip(str(reason))
+
+
+def score(**values: float) -> DragScore:
+    return DragScore(**{
+        'length_px': 20.0, 'error_px': 1.0, 'moved_share': 1.0, 'left_share': 0.0,
+        'area_ratio': 1.0, 'psnr_db': 30.0, 'moving_psnr_db': 25.0, **values})
+
+
+def result(kind: str, **scores: DragScore) -> DragResult:
+    return DragResult(case=replace(make_case(), kind=kind), scores=scores, frames={},
+                      locator_error_px=0.1)
+
+
+def test_drags_are_held_out_and_of_both_kinds(cases):
+    assert [case.kind for case in cases].count('gripper') == 2
+    assert [case.kind for case in cases].count('object') == 2
+    assert all(case.seed >= FIRST_SEED for case in cases)
+
+
+def test_the_thing_moves_ten_to_forty_pixels_and_stays_visible(cases):
+    for case in cases:
+        assert 10 <= case.length_px <= 40
+        assert case.future_masks[-1].sum() >= 0.6 * case.start_mask.sum()
+        assert len(case.past) == len(case.future) == len(case.future_masks) == 10
+
+
+def test_the_handle_lies_on_the_thing(cases):
+    for case in cases:
+        rows, columns = np.nonzero(case.start_mask)
+        distance = np.hypot(columns - case.path_px[0, 0], rows - case.path_px[0, 1])
+        assert distance.min() < 2
+
+
+def test_an_operator_sends_a_point_and_its_way_through_the_second(cases):
+    command = cases[0].command()
+    validate_command(command)
+    handle, = command.handles
+    assert handle.mask is None
+    assert handle.times_secs == pytest.approx(np.arange(11) / 10)
+    assert command.stamp_ns == cases[0].stamps_ns()[-1]
+    assert cases[0].command(with_mask=True).handles[0].mask is cases[0].start_mask
+
+
+def test_the_list_depends_on_the_seeds_alone(cases):
+    again = next(iter(make_drag_cases(FEW)))
+    assert again.name == cases[0].name
+    assert np.array_equal(again.future, cases[0].future)
+
+
+def test_every_system_predicts_the_second_after_the_past(cases):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = TabletopWorldModel().eval().requires_grad_(False)
+    for system in SYSTEMS[:2]:
+        frames = predict_second(model, cases[0], system)
+        assert frames.shape == cases[0].future.shape and frames.dtype == np.uint8
+
+
+def test_grippers_and_objects_are_counted_apart_and_together():
+    bad = score(error_px=9.0)
+    found = summarise([
+        result('gripper', guidance=score(), undragged=bad),
+        result('gripper', guidance=bad, undragged=bad),
+        result('object', guidance=score(), undragged=bad)])['summary']
+    shares = {group: found[group]['systems']['guidance']['success']['value'] for group in found}
+    assert shares == {'all': pytest.approx(2 / 3), 'grippers': 0.5, 'objects': 1.0}
+    assert found['all']['systems']['undragged']['success']['value'] == 0
+
+
+def test_the_gain_is_paired_drag_by_drag():
+    found = summarise([
+        result('object', guidance=score(moved_share=start + gain),
+               undragged=score(moved_share=start))
+        for start, gain in ((0.0, 0.3), (0.9, 0.4), (-0.5, 0.5))])
+    gain = found['summary']['all']['gain_over_undragged']['guidance']
+    assert gain['value'] == pytest.approx(0.4)
+    assert gain['low'] == pytest.approx(0.3) and gain['high'] == pytest.approx(0.5)
+
+
+def test_every_drag_is_published_with_what_makes_it_again():
+    drag = summarise([result('object', guidance=score())])['drags'][0]
+    assert {'seed', 'start_index', 'thing', 'path_px', 'scores'} <= drag.keys()
+    assert drag['scores']['guidance']['succeeded'] is True
+
+
+def test_a_picture_shows_the_truth_and_every_system():
+    case = make_case()
+    found = DragResult(case=case, scores={'truth': score(), 'guidance': score(error_px=9.0)},
+                       frames={'truth': case.future, 'guidance': case.future},
+                       locator_error_px=0.1)
+    one = DragResult(case=case, scores=found.scores, frames={'truth': case.future},
+                     locator_error_px=0.1)
+    assert draw_drag(found).shape[0] > draw_drag(one).shape[0]
