@@ -32,8 +32,10 @@ class DragGuidanceConfig:
     taps: attention blocks whose output is matched.  guided_step: denoise step that is optimised.
     update: 'plain', z -= rate * G * g (paper); 'normalised', the same with g / rms(g); 'sign',
         AdamW started anew each time (code, spec 1.5.1).
-    distance: between features.  latent_weight: of the moved clean latent itself, beside features.
-    sigma_ratio: of the Gaussian to the region's box.  background_weight: of what shall stay.
+    distance: between features.  sigma_ratio: of the Gaussian to the region's box.
+    background_weight: of what shall stay.  latent_weight: of the clean latent itself, moved, beside
+    the features (ours: the features of a small model carry little).  start_from_moved: add the
+    moved latent's difference to z before the first iteration (ours).
     """
 
     taps: tuple[int, ...] = (1, 2)
@@ -43,13 +45,14 @@ class DragGuidanceConfig:
     translation_step_cells: float = 2.0
     rotation_step_deg: float = 8.0
     update: Literal['plain', 'normalised', 'sign'] = 'normalised'
-    rate: float = 0.2
+    rate: float = 0.1
     distance: Literal['l1', 'l2'] = 'l1'
     feature_weight: float = 1.0
     latent_weight: float = 1.0
+    start_from_moved: bool = True
     background_weight: float = 1.0
     sigma_ratio: float = 1.0
-    dilate_cells: int = 0
+    dilate_cells: int = 1
     frequency: FrequencySelectionConfig = field(default_factory=FrequencySelectionConfig)
     rectification: DistributionRectificationConfig = field(
         default_factory=DistributionRectificationConfig)
@@ -63,10 +66,10 @@ class DragGuidanceConfig:
 PROFILES = {
     'fast': DragGuidanceConfig(),
     'code': DragGuidanceConfig(
-        update='sign', rate=0.02, distance='l2', latent_weight=0.0, sigma_ratio=1.875,
-        dilate_cells=1, max_segments=8),
+        update='sign', rate=0.02, distance='l2', latent_weight=0.0, start_from_moved=False,
+        sigma_ratio=1.875, max_segments=8),
     'paper': DragGuidanceConfig(
-        iterations_per_segment=4, latent_weight=0.0, sigma_ratio=0.5,
+        iterations_per_segment=4, latent_weight=0.0, start_from_moved=False, sigma_ratio=0.5,
         frequency=FrequencySelectionConfig(cutoffs=(0.2, 0.4, 0.6, 1.0)),
         rectification=DistributionRectificationConfig(
             in_loop='neighbours', after_loop=False, x0=False)),
@@ -86,12 +89,22 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class _Target:
-    """Where one segment wants the handles of one frame."""
+class _Segment:
+    """What one progressive segment asks for.
 
-    frame: int
-    masks: list[torch.Tensor]           # per handle (h, w) bool
-    poses: list[region.CellPose]
+    frames: the chunk's frames that shall move, and for each the handles' masks (h, w) bool and
+    poses.  latent: (F, C, h, w), the clean chunk with the handles moved and the places they leave
+    filled in; moved: (F, 1, h, w) bool, where it differs from the undragged one.
+    select: (F, 1, h, w) in 0..1, where the update acts; stay: (F, 1, h, w) 0 or 1.
+    """
+
+    frames: list[int]
+    masks: list[list[torch.Tensor]]
+    poses: list[list[region.CellPose]]
+    latent: torch.Tensor
+    moved: torch.Tensor
+    select: torch.Tensor
+    stay: torch.Tensor
 
 
 class DragGuidance:
@@ -105,30 +118,32 @@ class DragGuidance:
                  times_secs: np.ndarray, *, neighbours: torch.Tensor, seed: int) -> torch.Tensor:
         """Return the noisy chunk (F, C, h, w) after the drag; nothing else changes.
 
-        times_secs: (F,) time after the drag's start of every frame of the chunk.  For an edit only
-        the last frame is asked to move (spec 1.4).  neighbours: (N, C, h, w) clean frames just
-        before the chunk.
+        times_secs: (F + 1,) time after the drag's start of the last known frame and of every frame
+        of the chunk.  For an edit only the last frame is asked to move (spec 1.4).
+        neighbours: (N, C, h, w) clean frames just before the chunk.
         """
-        config, model = self.config, self.world_model
+        config = self.config
         generator = torch.Generator().manual_seed(seed)
-        sigma = model.sigmas[config.guided_step]
+        sigma = self.world_model.sigmas[config.guided_step]
         rectifier = DistributionRectifier(config.rectification, z, sigma=sigma,
                                           neighbours=neighbours)
-        variants = self._reference_features(reference)
+        variants = self._reference_features(reference) if config.feature_weight else []
         still = self._x0(z, context)
-        moving = [len(z) - 1] if command.mode == DragMode.EDIT else range(len(z))
-        poses = {f: [pose_at(handle, float(times_secs[f]), command.duration_secs)
-                     for handle in command.handles] for f in moving}
         regions = [region.dilate(mask, config.dilate_cells) for mask in self._regions(command)]
-        segments = self._segments(poses)
-        for segment in range(1, segments + 1):
-            targets = [self._target(f, regions, poses[f], segment / segments) for f in moving]
-            select, background = self._where(targets, regions, command, len(z))
+        frames = [len(z) - 1] if command.mode == DragMode.EDIT else list(range(len(z)))
+        start, *poses = [[pose_at(handle, float(t), command.duration_secs)
+                          for handle in command.handles] for t in times_secs]
+        poses = [poses[frame] for frame in frames]
+        count = self._segment_count(poses)
+        for index in range(1, count + 1):
+            segment = self._segment(frames, poses, start, regions, index / count, still,
+                                    reference.x0[-1], command.frozen)
+            if config.start_from_moved:
+                z = z + (1 - sigma) * segment.moved * (segment.latent - self._x0(z, context))
             for _ in range(config.iterations_per_segment):
-                features = variants[config.frequency.choose(generator)]
-                gradient = self._gradient(z, context, features, reference.x0[-1], still, targets,
-                                          background)
-                z = rectifier.in_loop(self._updated(z, gradient, select))
+                features = variants[config.frequency.choose(generator)] if variants else None
+                gradient = self._gradient(z, context, features, still, segment)
+                z = rectifier.in_loop(self._updated(z, gradient, segment.select))
         return rectifier.after_loop(z)
 
     # --- features -------------------------------------------------------------------------------
@@ -164,7 +179,7 @@ class DragGuidance:
         assert x0 is not None
         return x0
 
-    # --- targets --------------------------------------------------------------------------------
+    # --- what is asked for ----------------------------------------------------------------------
 
     def _regions(self, command: DragCommand) -> list[torch.Tensor]:
         model = self.world_model
@@ -172,73 +187,85 @@ class DragGuidance:
                                      latent_size=model.latent_shape[:0:-1])
                 for handle in command.handles]
 
-    def _segments(self, poses: dict[int, list[Pose]]) -> int:
+    def _segment_count(self, poses: list[list[Pose]]) -> int:
         model = self.world_model
         cell_px = model.image_size[0] / model.latent_shape[2]
         wanted = n_segments(
-            [pose for frame in poses.values() for pose in frame],
+            [pose for frame in poses for pose in frame],
             translation_step_px=self.config.translation_step_cells * cell_px,
             rotation_step_deg=self.config.rotation_step_deg)
         return min(wanted, self.config.max_segments)
 
-    def _target(self, frame: int, regions: list[torch.Tensor], poses: list[Pose],
-                fraction: float) -> _Target:
+    def _cells(self, pose: Pose) -> region.CellPose:
         model = self.world_model
-        cells = [region.to_cells(pose.scaled(fraction), image_size=model.image_size,
-                                 latent_size=model.latent_shape[:0:-1]) for pose in poses]
-        masks = [region.warp(mask, pose)
-                 for mask, pose in zip(regions, cells, strict=True)]
-        return _Target(frame, masks, cells)
+        return region.to_cells(pose, image_size=model.image_size,
+                               latent_size=model.latent_shape[:0:-1])
 
-    def _where(self, targets: list[_Target], regions: list[torch.Tensor], command: DragCommand,
-               frames: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where the update acts, (F, 1, h, w) in 0..1, and what is to stay, (F, 1, h, w) 0 or 1.
+    def _segment(self, frames: list[int], poses: list[list[Pose]], start: list[Pose],
+                 regions: list[torch.Tensor], fraction: float, still: torch.Tensor,
+                 before: torch.Tensor, frozen: np.ndarray | None) -> _Segment:
+        """Targets of all frames at this fraction of the motion.
 
-        What a handle leaves behind is neither asked to stay nor told what to become: the model
-        fills it in.
+        still: (F, C, h, w) the undragged clean chunk; before: (C, h, w) the last frame before the
+        drag.  What a handle leaves, now or at the chunk's start, need not stay.
         """
-        grid = self.world_model.latent_shape[1:]
-        select, stay = torch.zeros(frames, 1, *grid), torch.ones(frames, 1, *grid)
-        left = torch.stack(regions).any(0)
-        for target in targets:
-            here = target.masks + regions
-            select[target.frame, 0] = region.merge_gaussians(
-                region.gaussian(mask, sigma_ratio=self.config.sigma_ratio) for mask in here)
-            stay[target.frame, 0] = (~(torch.stack(target.masks).any(0) | left)).float()
-        if command.frozen is not None:
-            frozen = region.mask_to_cells(torch.from_numpy(command.frozen), (grid[1], grid[0]))
-            select, stay = select * ~frozen, torch.maximum(stay, frozen.float())
-        return select, stay
+        latent, moved = still.clone(), torch.zeros_like(still[:, :1], dtype=torch.bool)
+        select, stay = torch.zeros_like(still[:, :1]), torch.ones_like(still[:, :1])
+        left = torch.stack([region.warp(mask, self._cells(pose)) | mask
+                            for mask, pose in zip(regions, start, strict=True)]).any(0)
+        cells = [[self._cells(pose.scaled(fraction)) for pose in frame] for frame in poses]
+        masks = [[region.warp(mask, pose) for mask, pose in zip(regions, frame, strict=True)]
+                 for frame in cells]
+        for frame, targets, motions in zip(frames, masks, cells, strict=True):
+            latent[frame] = region.fill(still[frame], left)
+            for mask, motion in zip(regions, motions, strict=True):
+                share = region.warp_smoothly(mask.float()[None], motion)
+                carried = region.warp_smoothly(before, motion)
+                latent[frame] = latent[frame].lerp(carried, share)
+            moved[frame, 0] = torch.stack(targets).any(0) | left
+            stay[frame, 0] = (~moved[frame, 0]).float()
+            select[frame, 0] = region.merge_gaussians(
+                region.gaussian(mask, sigma_ratio=self.config.sigma_ratio)
+                for mask in [*targets, left])
+        if frozen is not None:
+            held = region.mask_to_cells(torch.from_numpy(frozen),
+                                        self.world_model.latent_shape[:0:-1])
+            select, moved = select * ~held, moved & ~held
+            stay = torch.maximum(stay, held.float())
+        return _Segment(frames, masks, cells, latent, moved, select, stay)
 
     # --- one iteration --------------------------------------------------------------------------
 
-    def _gradient(self, z: torch.Tensor, context: Any, features: torch.Tensor,
-                  latent: torch.Tensor, still: torch.Tensor, targets: list[_Target],
-                  stay: torch.Tensor) -> torch.Tensor:
+    def _gradient(self, z: torch.Tensor, context: Any, features: torch.Tensor | None,
+                  still: torch.Tensor, segment: _Segment) -> torch.Tensor:
         config = self.config
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             now = self.world_model.denoise(z, config.guided_step, context, taps=config.taps)
             assert now.x0 is not None
-            loss = config.background_weight * ((now.x0 - still) * stay).pow(2).mean()
-            if config.feature_weight:
-                loss = loss + config.feature_weight * self._moved(
-                    self._features(now.taps), features, targets)
+            loss = config.background_weight * ((now.x0 - still) * segment.stay).pow(2).mean()
+            if features is not None:
+                loss = loss + config.feature_weight * self._feature_loss(
+                    self._features(now.taps), features, segment)
             if config.latent_weight:
-                loss = loss + config.latent_weight * self._moved(now.x0, latent, targets)
+                error = self._distance(now.x0 - segment.latent).mean(1, keepdim=True)
+                cells = segment.moved.sum().clamp_min(1)
+                loss = loss + config.latent_weight * (error * segment.moved).sum() / cells
             return torch.autograd.grad(loss, z)[0]
 
-    def _moved(self, now: torch.Tensor, before: torch.Tensor,
-               targets: list[_Target]) -> torch.Tensor:
+    def _feature_loss(self, now: torch.Tensor, before: torch.Tensor,
+                      segment: _Segment) -> torch.Tensor:
         """Mean distance, over target cells, of what is there from what was at the handle."""
         total, cells = now.new_zeros(()), now.new_zeros(())
-        for target in targets:
-            for mask, pose in zip(target.masks, target.poses, strict=True):
-                error = now[target.frame] - region.warp(before, pose)
-                error = error.abs() if self.config.distance == 'l1' else error.pow(2)
+        for frame, masks, poses in zip(segment.frames, segment.masks, segment.poses, strict=True):
+            for mask, pose in zip(masks, poses, strict=True):
+                error = self._distance(now[frame] - region.warp(before, pose))
                 total = total + (error.mean(0) * mask).sum()
                 cells = cells + mask.sum()
         return total / cells.clamp_min(1.0)
+
+    def _distance(self, error: torch.Tensor) -> torch.Tensor:
+        return error.abs() if self.config.distance == 'l1' else error.pow(2)
 
     def _updated(self, z: torch.Tensor, gradient: torch.Tensor,
                  select: torch.Tensor) -> torch.Tensor:

@@ -92,6 +92,34 @@ def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
     return map_.flatten(-2)[..., index] * seen
 
 
+def warp_smoothly(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
+    """The whole map (C, h, w) after the motion, interpolated between cells; zero from outside.
+
+    For what may be blended, such as clean latents: it is right to a fraction of a cell.
+    """
+    h, w = map_.shape[-2:]
+    source = torch.stack(_before(*_positions(h, w, map_.device), pose), -1)
+    grid = (source + 0.5) * 2 / source.new_tensor([w, h]) - 1
+    return functional.grid_sample(map_[None], grid[None], align_corners=False)[0]
+
+
+def fill(map_: torch.Tensor, mask: torch.Tensor, *, rounds: int = 40) -> torch.Tensor:
+    """The map (C, h, w) with the cells of mask (h, w) bool smoothly filled in from around them.
+
+    Each round makes every hidden cell the mean of its known neighbours, so holes close from their
+    rims and then even out.
+    """
+    known = (~mask).float()[None]
+    kernel = map_.new_tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
+    filled = map_ * known
+    for _ in range(rounds):
+        total = functional.conv2d(filled[:, None], kernel, padding=1)[:, 0]
+        count = functional.conv2d(known[None], kernel, padding=1)[0]
+        filled = torch.where(mask, total / count.clamp_min(1.0), map_)
+        known = torch.where(mask, (count > 0).float(), known)
+    return filled
+
+
 def gaussian(mask: torch.Tensor, *, sigma_ratio: float) -> torch.Tensor:
     """A Gaussian (h, w) float32 of peak 1 over the bounding box of mask (h, w) (spec 1.5.3).
 

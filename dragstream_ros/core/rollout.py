@@ -118,7 +118,7 @@ class ChunkPredictor:
                     assert rollout.reference is not None
                     started = time.perf_counter()
                     z = self.guidance.optimise(
-                        z, rollout.context, rollout.reference, command, times_secs[1:],
+                        z, rollout.context, rollout.reference, command, times_secs,
                         neighbours=neighbours, seed=self._chunk_seed(rollout.chunk_index))
                     stopwatch.lap('guide', started)
                 noisy = z
