@@ -13,6 +13,7 @@ import dragstream_ros
 from dragstream_ros.share import config_file, share_folder
 
 INSTALLED = pathlib.Path(dragstream_ros.__file__).parent
+EXECUTABLES = INSTALLED.parents[2] / 'dragstream_ros'  # from lib/python3.x/site-packages
 pytestmark = pytest.mark.skipif(
     (INSTALLED.parent / 'setup.py').exists(), reason='dragstream_ros is the checkout itself'
 )
@@ -40,12 +41,11 @@ def test_its_command_and_messages_work(tmp_path):
         [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == ['', 0.0]
-    command = pathlib.Path(sys.executable).with_name('dragstream')
+    command = EXECUTABLES / 'dragstream'
     done = subprocess.run([command, '--help'], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and 'demo' in done.stdout
 
 
 def test_its_nodes_are_executable_files():
-    folder = INSTALLED.parents[2] / 'dragstream_ros'  # lib/python3.x/site-packages/dragstream_ros
-    names = {path.name for path in folder.iterdir() if os.access(path, os.X_OK)}
+    names = {path.name for path in EXECUTABLES.iterdir() if os.access(path, os.X_OK)}
     assert {'predictor', 'tabletop_camera', 'scripted_operator', 'bag_replay'} <= names
