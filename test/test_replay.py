@@ -20,7 +20,7 @@ def replay(bag: pathlib.Path, output: pathlib.Path, *words: str) -> tuple[int, s
 def test_a_bag_is_predicted_along_and_its_drag_answered(ros_domain, tmp_path, is_compressed):
     bag = write_bag(tmp_path / 'bag', secs=2.0, is_compressed=is_compressed)
     output = tmp_path / 'output'
-    status, out, complaints = replay(bag, output, '--drag', '0.8:10,24:30,24')
+    status, out, complaints = replay(bag, output, '--drag', '10,24,30,24@0.8')
     assert status == 0, complaints
     assert 'not recorded from a running camera, not calibrated' in out
 
@@ -43,7 +43,7 @@ def test_a_bag_is_predicted_along_and_its_drag_answered(ros_domain, tmp_path, is
     'constructed_lamp_compressed_mcap', 'constructed_can_real_raw_db3'])
 def test_real_video_runs_through_without_an_error(ros_domain, tmp_path, recorded_data, name):
     status, _, complaints = replay(
-        recorded_data(f'bags/{name}'), tmp_path / 'output', '--drag', '2:60,60:80,50',
+        recorded_data(f'bags/{name}'), tmp_path / 'output', '--drag', '60,60,80,50@2',
         '--rate', '4.0')
     assert status == 0, complaints
     recording = read_recording(tmp_path / 'output' / 'predictions', section='conditioned')

@@ -8,13 +8,14 @@ import pytest
 from dragstream_ros.evaluation.drag_plan import DragPlanError, load_drags, parse_drag
 
 
-def test_a_drag_on_the_command_line_is_a_time_and_points():
-    drag = parse_drag('2.5:320,240:400,240:400,300')
+def test_a_drag_on_the_command_line_is_points_and_a_time():
+    drag = parse_drag('320,240,400,240,400,300@2.5')
     assert drag.at_secs == 2.5 and drag.duration_secs == 1.0
     assert drag.path_px == pytest.approx(np.array([(320, 240), (400, 240), (400, 300)]))
+    assert parse_drag('320,240,400,240').at_secs == 1.0
 
 
-@pytest.mark.parametrize('text', ['', '2.0', '2.0:320', '2.0:a,b', '2.0:1,2,3:4,5,6', 'x:1,2:3,4'])
+@pytest.mark.parametrize('text', ['', '@2.0', '320', '320,240,400', 'a,b', '1,2,3,4@soon'])
 def test_what_is_no_drag_is_refused_in_one_sentence(text):
     with pytest.raises(DragPlanError) as caught:
         parse_drag(text)
@@ -23,7 +24,7 @@ def test_what_is_no_drag_is_refused_in_one_sentence(text):
 
 def test_numbers_that_are_not_finite_are_refused():
     with pytest.raises(DragPlanError, match='not finite'):
-        parse_drag(f'1.0:{math.nan},2:3,4')
+        parse_drag(f'{math.nan},2,3,4')
 
 
 def test_drags_in_a_file_may_have_a_duration(tmp_path):
@@ -40,6 +41,7 @@ def test_drags_in_a_file_may_have_a_duration(tmp_path):
 @pytest.mark.parametrize('text, complaint', [
     ('{at_secs: 1}', 'must be a list'),
     ('- {at_secs: 1}', 'drag 0 is no drag'),
+    ('- {path: []}', 'points of an x and a y'),
     ('- 3', 'drag 0 is no drag'),
     ('- {at_secs: 1, path: [[1, 2, 3]]}', 'points of an x and a y'),
     ('- {at_secs: [', 'cannot be read'),

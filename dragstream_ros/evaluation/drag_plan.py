@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+DEFAULT_AT_SECS = 1.0  # by then the predictor has seen some frames
+
 
 class DragPlanError(Exception):
     """A planned drag that cannot be read; the text is one sentence."""
@@ -27,9 +29,11 @@ class PlannedDrag:
 
 
 def parse_drag(text: str) -> PlannedDrag:
-    """Read 'SECS:X,Y:X,Y[:X,Y...]'; raises DragPlanError."""
-    at, *points = text.split(':')
-    return _planned({'at_secs': at, 'path': [point.split(',') for point in points]}, repr(text))
+    """Read 'X,Y,X,Y' or with more points, and '@SECS' after it; raises DragPlanError."""
+    path, _, at = text.partition('@')
+    numbers = path.split(',')
+    points = list(zip(numbers[::2], numbers[1::2])) if len(numbers) % 2 == 0 else None
+    return _planned({'at_secs': at or DEFAULT_AT_SECS, 'path': points}, repr(text))
 
 
 def load_drags(path: pathlib.Path) -> list[PlannedDrag]:
@@ -46,12 +50,13 @@ def load_drags(path: pathlib.Path) -> list[PlannedDrag]:
 def _planned(entry: Any, name: str) -> PlannedDrag:
     try:
         path_px = np.array(entry['path'], np.float64)
-        numbers = [float(entry['at_secs']), float(entry.get('duration_secs', 1.0))]
+        at_secs = float(entry.get('at_secs', DEFAULT_AT_SECS))
+        duration_secs = float(entry.get('duration_secs', 1.0))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise DragPlanError(
-            f'{name} is no drag; it needs a time and points, as in 2.0:320,240:400,240.') from None
+            f'{name} is no drag; it needs points and a time, as in 320,240,400,240@2.0.') from None
     if path_px.ndim != 2 or path_px.shape[1] != 2 or not len(path_px):
         raise DragPlanError(f'{name} needs points of an x and a y.')
-    if not np.isfinite([*path_px.ravel(), *numbers]).all():
+    if not np.isfinite([*path_px.ravel(), at_secs, duration_secs]).all():
         raise DragPlanError(f'{name} has a number that is not finite.')
-    return PlannedDrag(at_secs=numbers[0], path_px=path_px, duration_secs=numbers[1])
+    return PlannedDrag(at_secs=at_secs, path_px=path_px, duration_secs=duration_secs)

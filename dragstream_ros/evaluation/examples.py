@@ -91,7 +91,7 @@ def _example(
         notes = (
             f'drag of {_length(command) * size[0]:.0f} px of {size[0]}, '
             f'in {command.duration_secs:.1f} s',
-            f'predicted from {1000 * _lag_secs(prediction, command):.0f} ms later',
+            _lag_text(_lag_secs(prediction, command)),
             prediction.drag_id,
         )
         shown_ns = command.stamp_ns
@@ -113,6 +113,11 @@ def _example(
 def _lag_secs(prediction: Prediction, command: DragCommand) -> float:
     """From the image dragged on to the one predicted from."""
     return (prediction.source_stamp_ns - command.stamp_ns) / 1e9
+
+
+def _lag_text(lag_secs: float) -> str:
+    ms = round(1000 * lag_secs)
+    return f'predicted from the frame {ms} ms later' if ms else 'predicted from the same frame'
 
 
 def _length(command: DragCommand) -> float:

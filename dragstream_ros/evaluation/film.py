@@ -76,11 +76,11 @@ class Film:
         self._titles = ('camera', f'predicted, {lead} ahead', f'camera, {lead} later')
 
     def n_pictures(self, *, rate_hz: float) -> int:
-        """How many pictures there will be."""
+        """How many pictures there will be at so many per second of the run."""
         return int((self._last_ns - self._first_ns) / 1e9 * rate_hz)
 
     def pictures(self, *, rate_hz: float) -> Iterator[np.ndarray]:
-        """Give (H, W, 3) uint8 RGB pictures, from the first prediction on."""
+        """Give (H, W, 3) uint8 RGB pictures, so many per second, from the first prediction on."""
         for number in range(self.n_pictures(rate_hz=rate_hz)):
             yield self.picture(self._first_ns + round(number * 1e9 / rate_hz))
 

@@ -25,9 +25,11 @@ def write_pictures(
     subtitle: str,
     footer: str,
     progress: Progress,
+    run_rate: float = 1.0,
 ) -> list[str]:
     """Write contact_sheet.png and film.mp4; what there is too little for is left out.
 
+    :param run_rate: how fast the run was; the film shows it at its natural speed
     :returns: one line for people per file
     :raises OSError: nothing can be written there
     """
@@ -40,16 +42,17 @@ def write_pictures(
         written.append(f'{path}: a few predictions, and what happened')
     if recording.camera:
         path = folder / 'film.mp4'
-        codec = write_video(path, _counted(Film(recording), progress), rate_hz=FILM_RATE_HZ)
+        pictures = _counted(Film(recording), progress, rate_hz=FILM_RATE_HZ * run_rate)
+        codec = write_video(path, pictures, rate_hz=FILM_RATE_HZ)
         progress.finish()
         written.append(f'{path}: the camera, what was predicted, and what came ({codec})')
     return written
 
 
-def _counted(film: Film, progress: Progress) -> Iterator[np.ndarray]:
+def _counted(film: Film, progress: Progress, *, rate_hz: float) -> Iterator[np.ndarray]:
     """The film's pictures, with the progress shown."""
-    n_pictures = film.n_pictures(rate_hz=FILM_RATE_HZ)
-    for number, picture in enumerate(film.pictures(rate_hz=FILM_RATE_HZ)):
+    n_pictures = film.n_pictures(rate_hz=rate_hz)
+    for number, picture in enumerate(film.pictures(rate_hz=rate_hz)):
         share = number / n_pictures
         progress.show([f'{bar(share)} drawing the film'], plain=f'drawing the film, {share:.0%}')
         yield picture

@@ -14,22 +14,19 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 
-from dragstream_ros.adapters.drag import DEFAULT_RADIUS, DragPhase, drag_from_command
-from dragstream_ros.adapters.image import decode_compressed
-from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.evaluation.drag_plan import (
     DragPlanError,
     PlannedDrag,
     load_drags,
     parse_drag,
 )
-from dragstream_ros.evaluation.image_bag import BagError, ImageBag, open_image_bag, stamp_of
+from dragstream_ros.evaluation.image_bag import BagError, ImageBag, open_image_bag
 from dragstream_ros.evaluation.listener import TOPICS, Listener
 from dragstream_ros.evaluation.pictures import write_pictures
+from dragstream_ros.evaluation.planned_operator import PlannedOperator
 from dragstream_ros.evaluation.prediction_bag import PredictionBag, read_recording
 from dragstream_ros.evaluation.progress import Progress, bar
 from dragstream_ros.evaluation.recording import Recording
@@ -74,9 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--image-topic', default='', help='which images, if the bag has several topics of them')
     parser.add_argument(
-        '--drag', action='append', default=[], metavar='SECS:X,Y:X,Y',
-        help='drag that long after the first image, from a pixel to another, within 1 s; '
-        'can be given again')
+        '--drag', action='append', default=[], metavar='X,Y,X,Y[@SECS]',
+        help='drag from a pixel to another within 1 s, on the image that long after the first '
+        '(default: 1); more points may follow, and more drags')
     parser.add_argument(
         '--drags', type=pathlib.Path, metavar='YAML',
         help='list of {at_secs, path: [[x, y], ...], duration_secs}')
@@ -144,11 +141,12 @@ class Replay:
         lines = write_pictures(
             recording,
             self._args.output,
-            title=f'Predicted along {self._args.bag.name}',
+            title='Predicted along a recorded bag',
             subtitle=about,
-            footer='The drag is made up: the lower rows show what the camera saw without it. The '
-            'bundled world model has learnt from a simulation alone.',
+            footer='The drags were made up for this replay: the lower rows show what the camera '
+            'saw. The bundled world model has learnt from a simulation alone.',
             progress=self._progress,
+            run_rate=self._args.rate,
         )
         self._say('\n'.join(lines))
 
@@ -218,44 +216,6 @@ class Replay:
 
     def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
-
-
-class PlannedOperator:
-    """Sends planned drags when their images come. publisher: of Drag, set before the first."""
-
-    publisher: Publisher
-
-    def __init__(self, drags: Sequence[PlannedDrag]) -> None:
-        """Take the plan, in any order."""
-        self._waiting = sorted(drags, key=lambda drag: drag.at_secs)
-        self._ends: list[tuple[float, str]] = []  # when to let go of which drag
-        self._n_sent = 0
-        self._first_ns: int | None = None
-
-    def see(self, topic: str, cdr: bytes) -> None:
-        """Look at an image; begin or end what is due on it."""
-        stamp_ns = stamp_of(cdr)
-        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
-        secs = (stamp_ns - self._first_ns) / 1e9
-        while self._ends and secs >= self._ends[0][0]:
-            drag_id = self._ends.pop(0)[1]
-            self.publisher.publish(Drag(drag_id=drag_id, phase=int(DragPhase.END)))
-        while self._waiting and secs >= self._waiting[0].at_secs:
-            self._begin(self._waiting.pop(0), topic, cdr, secs)
-
-    def _begin(self, drag: PlannedDrag, topic: str, cdr: bytes, secs: float) -> None:
-        image = deserialize_message(cdr, TOPICS[topic])
-        size = (image.width, image.height) if topic == 'image' else (
-            decode_compressed(memoryview(image.data)).shape[1::-1])
-        self._n_sent += 1
-        command = DragCommand(
-            drag_id=f'planned_{self._n_sent}', operator_id='replay', mode=DragMode.ANIMATE,
-            handles=(DragHandle(path_px=drag.path_px, radius_px=DEFAULT_RADIUS * max(size)),),
-            image_size=(size[0], size[1]), stamp_ns=stamp_of(cdr),
-            duration_secs=drag.duration_secs)
-        self.publisher.publish(drag_from_command(command, header=image.header))
-        self._ends.append((secs + drag.duration_secs, command.drag_id))
-        self._ends.sort()
 
 
 def describe(bag: ImageBag) -> str:
