@@ -46,6 +46,7 @@ OPERATOR = Launch(
 # The camera's JPEGs are all that pictures need, and cost less to keep than its raw images.
 SEEN = {name: kind for name, kind in TOPICS.items() if name not in ('image', 'camera_info')}
 SEED = 1_000_014
+SHORTEST_SECS = 10.0
 FIRST_PREDICTION_SECS = 90.0
 LONGEST_DRAG_SECS = 5.0
 LOOK_EVERY_SECS = 0.2
@@ -76,7 +77,8 @@ STAGES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream demo``."""
     parser.add_argument(
-        '--secs', type=float, default=40.0, help='how long to run, without start and pictures')
+        '--secs', type=_enough_secs, default=40.0,
+        help='how long to run, without start and pictures (default: %(default)g)')
     parser.add_argument(
         '--output', type=pathlib.Path, default=pathlib.Path('demo_output'),
         help='folder for film, contact sheet and log (default: %(default)s)')
@@ -215,8 +217,8 @@ class Demo:
         with self._lock:
             vitals = Vitals.of(self._recording, now_ns - round(VITALS_SECS * 1e9), now_ns)
             drags = len({drag.drag_id for drag in self._recording.drags})
-            problems = list(self._recording.problems)
-        trouble = f'{len(problems)}, the last: {problems[-1].sentence}' if problems else 'none'
+            errors = [found for found in self._recording.problems if not found.code.is_warning]
+        trouble = f'{len(errors)}, the last: {errors[-1].sentence}' if errors else 'none'
         latency = vitals.latency_text
         self._progress.show(
             [
@@ -230,7 +232,7 @@ class Demo:
             ],
             plain=f'{secs:4.0f} s: {stage.label}; camera {vitals.camera_hz:.1f} Hz, predicted '
             f'{vitals.predicted_secs_per_sec:.1f} s/s, latency {latency}, drags {drags}, '
-            f'errors {len(problems)}',
+            f'errors {len(errors)}',
         )
 
     def _require_nodes(self) -> None:
@@ -265,6 +267,13 @@ class Demo:
 
     def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
+
+
+def _enough_secs(text: str) -> float:
+    secs = float(text)
+    if not SHORTEST_SECS <= secs < math.inf:
+        raise argparse.ArgumentTypeError(f'a demo takes {SHORTEST_SECS:g} s or more')
+    return secs
 
 
 def _choose_source(source: str, seed: int) -> tuple[str, str]:

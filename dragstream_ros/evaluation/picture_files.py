@@ -20,6 +20,14 @@ def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
         raise OSError(f'OpenCV could not write {path}.')
 
 
+def read_picture(path: pathlib.Path) -> np.ndarray:
+    """Read a picture as (H, W, 3) uint8 RGB; raises OSError where there is none."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise OSError(f'{path} is no picture.')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
 def write_video(path: pathlib.Path, pictures: Iterable[np.ndarray], *, rate_hz: float) -> str:
     """Write (H, W, 3) uint8 RGB pictures of one size, width and height even.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class Progress:
         """Draw lines on a terminal, or say plain if nothing was said for a while."""
         if self._is_terminal:
             up = f'\x1b[{self._n_drawn}A' if self._n_drawn else ''
-            self._stream.write(up + ''.join(f'\x1b[2K{line}\n' for line in lines))
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be redrawn
+            self._stream.write(up + ''.join(f'\x1b[2K{line[:width]}\n' for line in lines))
             self._n_drawn = len(lines)
         elif time.monotonic() - self._said_at >= PLAIN_EVERY_SECS:
             self._said_at = time.monotonic()

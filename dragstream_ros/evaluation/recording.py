@@ -89,7 +89,7 @@ class Latency:
 class Problem:
     """What the predictor complained about, or what is wrong with an image."""
 
-    code: int
+    code: ErrorCode
     sentence: str
 
     @property
@@ -184,7 +184,7 @@ class Recording:
     def add_info(self, message: PredictionInfo, arrival_ns: int) -> None:
         """Keep the latency of what is played, or what is wrong."""
         if message.code:
-            self.problems.append(Problem(code=message.code, sentence=message.message))
+            self.problems.append(Problem(code=ErrorCode(message.code), sentence=message.message))
             return
         if message.index == 0:  # later frames of a prediction wait for their moment
             self.latencies.append(Latency(arrival_ns=arrival_ns, secs=message.latency_secs))
