@@ -6,8 +6,8 @@ out-blocks, with a skip from the in-blocks, turn them into the clean latent.  Cl
 same way up to the last attention block, which leaves their keys and values in the context.
 
 Each frame also sees the two newest clean frames before it, which tell position and velocity, and
-predicts its difference from the newest, which is first moved along where a drag map says so: to
-carry content to another place is what small networks are slowest to learn.
+predicts its difference from the newest.  Where a drag map says so, what is held is carried along
+first and the place it leaves filled from around: small networks are slow to learn these.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dragstream_ros.core.drag_maps import N_PLANES, map_flow
+from dragstream_ros.core.drag_maps import N_PLANES, map_flow, map_hole
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,28 @@ class DynamicsConfig:
         return self.latent_size // 2
 
 
+_FILL_KERNEL = torch.exp(-0.5 * (torch.arange(-4.0, 5.0) / 1.5) ** 2)
+
+
 def carried(latents: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Latents (B, F, C, h, w) with what drag maps (B, F, 6, h, w) hold carried along."""
+    """Latents (B, F, C, h, w) with what drag maps (B, F, 6, h, w) hold carried along.
+
+    What it leaves is filled with the weighted mean of what is around.
+    """
     flow, share = map_flow(maps)
+    hole = map_hole(maps)
     h, w = latents.shape[-2:]
+    kept = torch.cat([latents * (1 - hole), 1 - hole], 2).flatten(0, 2)[:, None]
+    for kernel in (_FILL_KERNEL[:, None], _FILL_KERNEL[None]):
+        kept = functional.conv2d(kept, kernel[None, None], padding='same')
+    kept = kept.view(*latents.shape[:2], -1, h, w)
+    background = kept[:, :, :-1] / kept[:, :, -1:].clamp_min(1e-4)
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
     source = torch.stack([x, y], -1) - flow.flatten(0, 1).permute(0, 2, 3, 1)
     grid = (source + 0.5) * 2 / torch.tensor([w, h]) - 1
     moved = functional.grid_sample(latents.flatten(0, 1), grid, align_corners=False,
                                    padding_mode='border')
-    return latents.lerp(moved.view_as(latents), share)
+    return latents.lerp(background, hole).lerp(moved.view_as(latents), share)
 
 
 class Rotary(nn.Module):
