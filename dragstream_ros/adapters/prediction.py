@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -15,25 +15,8 @@ from dragstream_ros.adapters.stamp import stamp_from_ns
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import HandleTrack, PredictedClip, PredictionInfo
 
-
-class Chunk(Protocol):
-    """The fields of core.stream.PredictedChunk (which would bring torch) that messages need.
-
-    frames (F, H, W, 3) uint8 RGB; offsets_secs and confidence (F,); tracks_px (handles, F, 2) in
-    pixels of the frames.
-    """
-
-    frames: np.ndarray
-    offsets_secs: np.ndarray
-    confidence: np.ndarray
-    tracks_px: np.ndarray
-    source_stamp_ns: int
-    epoch: int
-    anchor: int
-    chunk_index: int
-    last: bool
-    drag_id: str
-    drift: float
+if TYPE_CHECKING:
+    from dragstream_ros.worker.protocol import Chunk
 
 
 def header_of(chunk: Chunk, frame_id: str) -> Header:
