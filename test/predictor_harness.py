@@ -66,7 +66,9 @@ class PredictorProcess:
 
     def __init__(self, *arguments: str, **parameters: object) -> None:
         parameters = {
-            'world_model': 'stub_world_model:load', 'autostart': True, **parameters}
+            'world_model': 'stub_world_model:load', 'autostart': True,
+            # The stub predicts faster than a busy machine can listen.
+            'qos_overrides./prediction/clip.publisher.depth': 10, **parameters}
         words = [f'{name}:={_yaml(value)}' for name, value in parameters.items()]
         self._stderr = tempfile.TemporaryFile('w+')
         self.process = subprocess.Popen(
@@ -145,6 +147,11 @@ class Bench:
         deadline = time.monotonic() + secs
         while (left := deadline - time.monotonic()) > 0:
             self.executor.spin_once(timeout_sec=left)
+
+    def start_filming(self) -> None:
+        """Wait until the predictor has found the camera, and is as reliable, and answers."""
+        self.until(lambda: self.clips() and self.status('image reliability') == 'reliable',
+                   30.0, filming=True)
 
     def until(self, condition: Callable, timeout_secs: float = 10.0, *, filming: bool = False):
         """Listen until condition() is true, which is returned; filming: the camera goes on."""

@@ -19,7 +19,7 @@ def bench() -> Iterator[Bench]:
     with claimed_domain() as domain:
         predictor, bench = PredictorProcess(), Bench(domain)
         try:
-            bench.until(bench.clips, 30.0, filming=True)
+            bench.start_filming()
             bench.client = ActionClient(bench.node, Predict, 'predict')
             bench.until(bench.client.server_is_ready)
             yield bench

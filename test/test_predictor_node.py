@@ -37,7 +37,7 @@ def running() -> Iterator[tuple[PredictorProcess, Bench]]:
     with claimed_domain() as domain:
         predictor, bench = PredictorProcess(), Bench(domain)
         try:
-            bench.until(bench.clips, 30.0, filming=True)
+            bench.start_filming()
             yield predictor, bench
             assert predictor.process.poll() is None, predictor.log
         finally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import traceback
 from collections import deque
 from dataclasses import dataclass
 
@@ -93,9 +94,14 @@ class FrameIntake:
             return list(self._frames), problems
 
     def _run(self) -> None:
-        while True:
-            select.select([self._reader], [], [])
-            self._take()
+        try:
+            while True:
+                select.select([self._reader], [], [])
+                self._take()
+        except Exception:
+            # A worker without eyes must not live on; another one is started.
+            traceback.print_exc()
+            os._exit(1)
 
     def _take(self) -> None:
         raw = self._reader.take()

@@ -13,6 +13,8 @@ import time
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
+import cv2
+
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.worker.frame_intake import FrameIntake
 from dragstream_ros.worker.mailbox import MailboxReader
@@ -53,6 +55,7 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
 
     :raises DragStreamError: WEIGHTS_MISSING, WEIGHTS_UNREADABLE, WEIGHTS_MISMATCH
     """
+    cv2.setNumThreads(1)  # two cores are for the world model and for everything else
     setup: Setup = connection.recv()
     started = time.monotonic()
     from dragstream_ros.world_models import load_world_model
