@@ -40,7 +40,7 @@ def keys_of_one_forward(model: TabletopWorldModel, x: torch.Tensor,
     history = torch.cat([x[:1], x[:1], x])
     known = torch.cat([history[1:-1], history[:-2]], 1)
     embedding = net.embed(torch.zeros(1, len(x)), torch.full((len(x),), config.frames_per_chunk))
-    tokens, _ = net.encode_frames(x[None], known[None], None, embedding)
+    tokens, _ = net.encode_frames(x[None], known[None], embedding)
     frame = torch.arange(len(x))
     starts = torch.tensor([sum(groups[:i]) for i, size in enumerate(groups) for _ in range(size)])
     for block in net.attention_blocks[:-1]:

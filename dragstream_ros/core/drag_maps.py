@@ -36,11 +36,12 @@ def drag_maps(source: torch.Tensor, target: torch.Tensor, grid: tuple[int, int])
 def map_hole(maps: torch.Tensor) -> torch.Tensor:
     """Where maps (..., 6, h, w) say that content leaves: (..., 1, h, w), 0 to 1.
 
-    1 at the source of a handle that goes half a cell or further, 0 at one that stays.
+    1 at the source of a handle that goes a quarter of a cell or further, 0 at one that stays; one
+    half at two cells from it.
     """
     near, weighted = maps[..., 0:1, :, :], maps[..., 1:3, :, :]
     cells = (weighted / near.clamp_min(1e-4)).norm(dim=-3, keepdim=True) * DISPLACEMENT_CELLS
-    return near ** 2 / (near ** 2 + 0.05) * (2 * cells).clamp(0, 1)
+    return near ** 2 / (near ** 2 + 0.02) * (4 * cells).clamp(0, 1)
 
 
 def map_flow(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

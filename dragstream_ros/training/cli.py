@@ -51,7 +51,8 @@ def main(args: argparse.Namespace) -> None:
                           Loop(folder, 'autoencoder'))
     latents = encode_episodes(model.autoencoder, episodes)
     dynamics = _filled(DynamicsTraining, settings['dynamics'])
-    train_dynamics(model.dynamics, latents, episodes, dynamics, Loop(folder, 'dynamics'))
+    train_dynamics(model.dynamics, model.autoencoder, latents, episodes, dynamics,
+                   Loop(folder, 'dynamics'))
     card = {'trained_on': 'the simulated tabletop of this package, nothing else',
             'episodes': asdict(episode_config), 'settings': settings}
     print('written:', model.save(folder, card))

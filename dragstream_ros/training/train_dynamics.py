@@ -13,6 +13,8 @@ import torch
 from dragstream_ros.training.episodes import EpisodeSet
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.sample_drags import DragSampling, chunk_maps, sample_handles
+from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
+from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.dynamics import ChunkDenoiser, attend, flat
 
 
@@ -41,16 +43,18 @@ class Clips:
     sink: torch.Tensor          # (B, 3, C, h, w): the sink frame and the two before it
     frames: torch.Tensor        # (B, 2 + n, C, h, w): consecutive, two before the first
     maps: torch.Tensor          # (B, 2 * F, 6, h, w)
+    carried: torch.Tensor       # (B, 2 * F, C, h, w): the frame before each chunk, carried along
     weight: torch.Tensor        # (B, 2 * F, 1, h, w)
 
 
-def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTraining,
-               rng: np.random.Generator, context: int, chunk: int) -> Clips:
+def draw_clips(autoencoder: FrameAutoencoder, latents: torch.Tensor, episodes: EpisodeSet,
+               config: DynamicsTraining, rng: np.random.Generator, context: int, chunk: int,
+               ) -> Clips:
     """Draw clips with ``context`` consecutive frames before the first chunk."""
     n = context + 2 * chunk
     length, size = latents.shape[1], latents.shape[-1]
     image = episodes.frames.shape[2]
-    sinks, frames, maps, weights = [], [], [], []
+    sinks, frames, maps, weights, carried = [], [], [], [], []
     for _ in range(config.batch):
         # Of two clips the livelier one: in half of them hardly anything moves.
         e, t = max(((int(rng.integers(len(latents))), int(rng.integers(1, length - n + 1)))
@@ -64,14 +68,23 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
                                 episodes.point_thing[e], config.drags, rng)
         maps.append(torch.cat([chunk_maps(tracks[i:i + chunk + 1], size, image)
                                for i in (0, chunk)]))
+        newest = episodes.frames[e, np.repeat([first - 1, first - 1 + chunk], chunk)]
+        carried.append(_carried(autoencoder, newest, maps[-1]))
         mask = torch.from_numpy(episodes.masks[e, first:first + 2 * chunk] > 0).float()
         weights.append(torch.nn.functional.avg_pool2d(mask[:, None], image // size))
     clips = Clips(torch.stack(sinks).float(), torch.stack(frames).float(), torch.stack(maps),
-                  torch.stack(weights))
+                  torch.stack(carried), torch.stack(weights))
     change = (clips.frames[:, -2 * chunk:] - clips.frames[:, 1 + context, None]).abs()
     clips.weight = (1 + (config.thing_weight - 1) * clips.weight.clamp(0, 0.5) * 2
                     + config.moving_weight * change.mean(2, keepdim=True).clamp(0, 1))
     return clips
+
+
+@torch.no_grad()
+def _carried(autoencoder: FrameAutoencoder, newest: np.ndarray,
+             maps: torch.Tensor) -> torch.Tensor:
+    pixels = torch.from_numpy(newest).permute(0, 3, 1, 2).float() / 255
+    return autoencoder.encode(carry(pixels, maps) if maps.any() else pixels)
 
 
 def _liveliness(latents: torch.Tensor, clip: tuple[int, int], frames: int) -> float:
@@ -104,8 +117,9 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
     clean_embedding = net.embed(torch.zeros(batch, clean_count),
                                 torch.full((clean_count,), chunk))
     embedding = net.embed(sigma, index.repeat(2))
-    clean_tokens, _ = net.encode_frames(clean, clean_known, None, clean_embedding)
-    tokens, begin = net.encode_frames(x, known, clips.maps, embedding)
+    clean_tokens, _ = net.encode_frames(clean, clean_known, clean_embedding)
+    carried = clips.carried + context_noise * torch.randn_like(clips.carried)
+    tokens, begin = net.encode_frames(x, known, embedding, clips.maps, carried)
     per_frame = net.config.grid ** 2
     causal = torch.ones(clean_count, clean_count, dtype=torch.bool).tril()
     causal = causal.repeat_interleave(per_frame, 0).repeat_interleave(per_frame, 1)
@@ -133,13 +147,14 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
     return net.decode_frames(tokens, begin, embedding)
 
 
-def train_dynamics(net: ChunkDenoiser, latents: torch.Tensor, episodes: EpisodeSet,
-                   config: DynamicsTraining, loop: Loop) -> None:
+def train_dynamics(net: ChunkDenoiser, autoencoder: FrameAutoencoder, latents: torch.Tensor,
+                   episodes: EpisodeSet, config: DynamicsTraining, loop: Loop) -> None:
     rng = np.random.default_rng(1)
+    autoencoder.eval()
     chunk, window = net.config.frames_per_chunk, net.config.window
     for _ in loop.steps(net, minutes=config.minutes, learning_rate=config.learning_rate):
         context = window - chunk if rng.random() < 0.7 else int(rng.integers(1, window - chunk))
-        clips = draw_clips(latents, episodes, config, rng, context, chunk)
+        clips = draw_clips(autoencoder, latents, episodes, config, rng, context, chunk)
         target = clips.frames[:, -2 * chunk:]
         sigma = torch.from_numpy(np.where(
             rng.random((config.batch, 2)) < config.pure_noise, 1.0,

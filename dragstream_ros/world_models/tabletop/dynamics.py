@@ -6,8 +6,8 @@ out-blocks, with a skip from the in-blocks, turn them into the clean latent.  Cl
 same way up to the last attention block, which leaves their keys and values in the context.
 
 Each frame also sees the two newest clean frames before it, which tell position and velocity, and
-predicts its difference from the newest.  Where a drag map says so, what is held is carried along
-first and the place it leaves filled from around: small networks are slow to learn these.
+predicts its difference from the newest.  Dragged, it is told by maps, and starts from the newest
+frame with what is held carried along (carry.py), which small networks are slow to learn.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dragstream_ros.core.drag_maps import N_PLANES, map_flow, map_hole
+from dragstream_ros.core.drag_maps import N_PLANES
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,6 @@ class DynamicsConfig:
     def grid(self) -> int:
         """Tokens along one side of a frame."""
         return self.latent_size // 2
-
-
-_FILL_KERNEL = torch.exp(-0.5 * (torch.arange(-4.0, 5.0) / 1.5) ** 2)
-
-
-def carried(latents: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Latents (B, F, C, h, w) with what drag maps (B, F, 6, h, w) hold carried along.
-
-    What it leaves is filled with the weighted mean of what is around.
-    """
-    flow, share = map_flow(maps)
-    hole = map_hole(maps)
-    h, w = latents.shape[-2:]
-    kept = torch.cat([latents * (1 - hole), 1 - hole], 2).flatten(0, 2)[:, None]
-    for kernel in (_FILL_KERNEL[:, None], _FILL_KERNEL[None]):
-        kept = functional.conv2d(kept, kernel[None, None], padding='same')
-    kept = kept.view(*latents.shape[:2], -1, h, w)
-    background = kept[:, :, :-1] / kept[:, :, -1:].clamp_min(1e-4)
-    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
-    source = torch.stack([x, y], -1) - flow.flatten(0, 1).permute(0, 2, 3, 1)
-    grid = (source + 0.5) * 2 / torch.tensor([w, h]) - 1
-    moved = functional.grid_sample(latents.flatten(0, 1), grid, align_corners=False,
-                                   padding_mode='border')
-    return latents.lerp(background, hole).lerp(moved.view_as(latents), share)
 
 
 class Rotary(nn.Module):
@@ -199,33 +175,32 @@ class ChunkDenoiser(nn.Module):
         return functional.silu(self.sigma_embedding(torch.cat([phase.sin(), phase.cos()], -1))
                                + self.index_embedding(index))
 
-    def encode_frames(self, x: torch.Tensor, known: torch.Tensor, maps: torch.Tensor | None,
-                      embedding: torch.Tensor,
+    def encode_frames(self, x: torch.Tensor, known: torch.Tensor, embedding: torch.Tensor,
+                      maps: torch.Tensor | None = None, carried: torch.Tensor | None = None,
                       ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """Run the in-blocks.
 
-        x: (B, F, C, h, w); known: (B, F, 2C, h, w), the two newest clean frames before each.
+        x: (B, F, C, h, w); known: (B, F, 2C, h, w), the two newest clean frames before each;
+        maps: (B, F, 6, h, w) and carried: (B, F, C, h, w), of a drag.
         Returns tokens (B, F, grid^2, width) and, for the out-blocks, the frame to start from
         (B, F, C, h, w) and the skip (B * F, channels, h, w).
         """
-        if maps is None:
+        if maps is None or carried is None:
             maps = x.new_zeros(*x.shape[:2], N_PLANES, *x.shape[3:])
-            moved = known[:, :, :x.shape[2]]
-        else:
-            moved = carried(known[:, :, :x.shape[2]], maps)
-        h = self.conv_in(torch.cat([x, known, moved, maps], 2).flatten(0, 1))
+            carried = known[:, :, :x.shape[2]]
+        h = self.conv_in(torch.cat([x, known, carried, maps], 2).flatten(0, 1))
         for block in self.in_blocks:
             h = block(h, embedding.flatten(0, 1))
         tokens = self.down(h).flatten(2).transpose(1, 2) + self.position
-        return tokens.unflatten(0, x.shape[:2]), (moved, h)
+        return tokens.unflatten(0, x.shape[:2]), (carried, h)
 
     def decode_frames(self, tokens: torch.Tensor, start: tuple[torch.Tensor, torch.Tensor],
                       embedding: torch.Tensor) -> torch.Tensor:
         """Run the out-blocks: the clean latents (B, F, C, h, w)."""
-        moved, skip = start
+        first, skip = start
         grid = self.config.grid
         h = self.up(tokens).flatten(0, 1).transpose(1, 2).unflatten(2, (grid, grid))
         h = torch.cat([functional.pixel_shuffle(h, 2), skip], 1)
         for block in self.out_blocks:
             h = block(h, embedding.flatten(0, 1))
-        return moved + self.conv_out(functional.silu(h)).unflatten(0, moved.shape[:2])
+        return first + self.conv_out(functional.silu(h)).unflatten(0, first.shape[:2])

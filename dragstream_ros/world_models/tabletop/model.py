@@ -16,6 +16,7 @@ from torch import nn
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
+from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.context import Context
 from dragstream_ros.world_models.tabletop.dynamics import (
     ChunkDenoiser,
@@ -44,6 +45,7 @@ class TabletopWorldModel(nn.Module):
         self.autoencoder = FrameAutoencoder(autoencoder)
         self.dynamics = ChunkDenoiser(dynamics)
         self.sigmas = tuple(sigmas)
+        self._newest_carry: tuple[int, int, torch.Tensor] | None = None
         size = dynamics.latent_size
         self.frames_per_chunk = dynamics.frames_per_chunk
         self.latent_shape = (dynamics.latent_channels, size, size)
@@ -80,7 +82,7 @@ class TabletopWorldModel(nn.Module):
         known = torch.cat([history[1:-1], history[:-2]], 1)                 # newest, then before
         clean = torch.full((frames,), config.frames_per_chunk)
         embedding = net.embed(torch.zeros(1, frames), clean)
-        tokens, _ = net.encode_frames(x0[None], known[None], None, embedding)
+        tokens, _ = net.encode_frames(x0[None], known[None], embedding)
         mask = self._clean_mask(past, frames)
         keys, values = [], []
         for index, block in enumerate(net.attention_blocks):
@@ -115,8 +117,9 @@ class TabletopWorldModel(nn.Module):
         frames = len(x)
         known = context.newest.flatten(0, 1).expand(frames, -1, -1, -1)
         embedding = net.embed(torch.full((1, frames), self.sigmas[step]), torch.arange(frames))
-        tokens, start = net.encode_frames(
-            x[None], known[None], None if drag_maps is None else drag_maps[None], embedding)
+        drag = () if drag_maps is None else (
+            drag_maps[None], self._carried(context, drag_maps)[None])
+        tokens, start = net.encode_frames(x[None], known[None], embedding, *drag)
         tapped: dict[int, Tap] = {}
         for index, block in enumerate(net.attention_blocks):
             q, k, v = block.project(tokens, embedding)
@@ -128,6 +131,15 @@ class TabletopWorldModel(nn.Module):
             out = attend(tap.queries[None], tap.keys[None], tap.values[None])
             tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
         return Denoised(net.decode_frames(tokens, start, embedding)[0], tapped)
+
+    def _carried(self, context: Context, drag_maps: torch.Tensor) -> torch.Tensor:
+        """The newest frame with what is dragged carried along, (F, C, h, w); once per chunk."""
+        if self._newest_carry is None or self._newest_carry[:2] != (id(context), id(drag_maps)):
+            assert context.newest is not None
+            newest = self.autoencoder.decode(context.newest[:1]).clamp(0, 1)
+            frames = carry(newest.expand(len(drag_maps), -1, -1, -1), drag_maps)
+            self._newest_carry = (id(context), id(drag_maps), self.autoencoder.encode(frames))
+        return self._newest_carry[2]
 
     def _tap(self, context: Context, block: int, q: torch.Tensor, k: torch.Tensor,
              v: torch.Tensor) -> Tap:
