@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org
 TORCH := torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := sim,test
+EXTRAS := sim,test,dev
 EDITABLE := -e
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/* msg/* action/*)
 
@@ -38,7 +38,7 @@ test: $(VENV)/ready
 bench: $(VENV)/ready
 	@$(BIN)/dragstream bench $(ARGS)
 
-lint: $(VENV)/ready-to-lint
+lint: $(VENV)/ready
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/codespell
@@ -70,8 +70,4 @@ $(VENV)/torch: $(VENV)/created
 $(VENV)/ready: $(VENV)/torch $(BUILD_INPUTS)
 	@echo '  ROS 2, messages and this package'
 	@$(BIN)/python -m pip install -qq --no-compile $(EDITABLE) '.[$(EXTRAS)]'
-	@touch $@
-
-$(VENV)/ready-to-lint: $(VENV)/ready
-	@$(BIN)/python -m pip install -qq --no-compile -e '.[dev]'
 	@touch $@
