@@ -37,22 +37,22 @@ def map_hole(maps: torch.Tensor) -> torch.Tensor:
     """Where maps (..., 6, h, w) say that content leaves: (..., 1, h, w), 0 to 1.
 
     1 at the source of a handle that goes a quarter of a cell or further, 0 at one that stays; one
-    half at two cells from it.
+    half at 2.8 cells from it.
     """
     near, weighted = maps[..., 0:1, :, :], maps[..., 1:3, :, :]
     cells = (weighted / near.clamp_min(1e-4)).norm(dim=-3, keepdim=True) * DISPLACEMENT_CELLS
-    return near ** 2 / (near ** 2 + 0.02) * (4 * cells).clamp(0, 1)
+    return near ** 2 / (near ** 2 + 0.0003) * (4 * cells).clamp(0, 1)
 
 
 def map_flow(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Recover from maps (..., 6, h, w) how content travels.
 
     Returns the displacement (..., 2, h, w) in cells that brought each cell its content, and how
-    surely it did, (..., 1, h, w): 1 at a target, one half at 1.7 cells from it, 0 far away.
+    surely it did, (..., 1, h, w): 1 at a target, one half at 2.3 cells from it, 0 far away.
     """
     near, weighted = maps[..., 3:4, :, :], maps[..., 4:6, :, :]
     displacement = weighted / near.clamp_min(1e-4) * DISPLACEMENT_CELLS
-    return displacement, near ** 2 / (near ** 2 + 0.05)
+    return displacement, near ** 2 / (near ** 2 + 0.005)
 
 
 def _gaussians(centres: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
