@@ -74,10 +74,11 @@ class ChunkPredictor:
         self._seed = seed
 
     def predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
-                stopwatch: Stopwatch) -> ChunkResult:
+                stopwatch: Stopwatch, *, is_last: bool) -> ChunkResult:
         """Predict the rollout's next chunk.
 
         times_secs: (F + 1,) after the drag's start, of the last known frame and of the chunk's.
+        is_last: no chunk will follow, so this one need not be remembered.
         """
         model = self.world_model
         tracks = _tracks(command, times_secs)
@@ -85,7 +86,7 @@ class ChunkPredictor:
         with torch.no_grad():
             x0, noisy = self._denoise(rollout, command, tracks, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
-            context = model.commit(x0, rollout.context)
+            context = rollout.context if is_last else model.commit(x0, rollout.context)
             now = stopwatch.lap('commit', now)
             frames = model.decode(x0)
             stopwatch.lap('decode', now)

@@ -139,7 +139,6 @@ class DragStream:
             return None
         started = time.perf_counter()
         stopwatch = Stopwatch(self._encode_secs)
-        self._encode_secs = {}
         if self._wants_edit():
             return self._edit(stopwatch, started)
         if self._wants_anchor():
@@ -171,8 +170,9 @@ class DragStream:
 
     @property
     def context_bytes(self) -> int:
-        """Size of the context of the real frames; 0 where the model does not say."""
-        return int(getattr(self._context, 'nbytes', 0))
+        """Size of the newest context, predicted frames included; 0 where the model is silent."""
+        context = self._context if self._rollout is None else self._rollout.context
+        return int(getattr(context, 'nbytes', 0))
 
     @property
     def stamp_ns(self) -> int | None:
@@ -303,17 +303,19 @@ class DragStream:
 
     def _predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
                  stopwatch: Stopwatch, started: float) -> PredictedChunk:
-        result = self._predictor.predict(rollout, command, times_secs, stopwatch)
+        is_last = self._is_complete(replace(rollout, chunk_index=rollout.chunk_index + 1))
+        result = self._predictor.predict(rollout, command, times_secs, stopwatch, is_last=is_last)
         self._rollout = result.rollout
         count = len(result.frames)
         offsets = (rollout.chunk_index * count + 1 + np.arange(count)) * self._period_secs
+        self._encode_secs = {}
         drift = latent_drift(result.x0, rollout.anchor_latents)
         fade = np.exp(-0.5 * offsets / self.config.horizon_secs)
         stopwatch.secs['total'] = time.perf_counter() - started
         return PredictedChunk(
             frames=result.frames, offsets_secs=offsets, source_stamp_ns=rollout.source_stamp_ns,
             epoch=self._epoch, anchor=self._anchor, chunk_index=rollout.chunk_index,
-            last=self._is_complete(result.rollout), drag_id=rollout.drag_id,
+            last=is_last, drag_id=rollout.drag_id,
             tracks_px=result.tracks_px.astype(np.float32),
             confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
             timings_secs=stopwatch.secs)
