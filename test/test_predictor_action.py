@@ -52,7 +52,7 @@ def test_a_goal_gives_chunks_as_feedback_and_the_whole_clip_as_result(bench):
     status, result = outcome(bench, future)
     assert (status, result.code, result.message) == (GoalStatus.STATUS_SUCCEEDED, 0, '')
     assert len(result.clip.frames) == len(result.clip.offsets_secs) == 8
-    assert result.clip.drag_id == 'a' and stamp_of(result.clip) == stamp_ns
+    assert result.clip.drag_id == 'a' and stamp_of(result.clip) >= stamp_ns    # filming goes on
     assert [track.name for track in result.clip.tracks] == ['gripper']
     assert len(result.clip.tracks[0].positions) == 8
     bench.until(lambda: len(feedback) == 2)
