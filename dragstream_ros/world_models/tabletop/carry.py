@@ -24,10 +24,10 @@ def carry(frames: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     source = torch.stack([x, y], -1) - cell * flow.permute(0, 2, 3, 1)
     grid = (source + 0.5) * 2 / torch.tensor([width, height]) - 1
     moved = functional.grid_sample(frames, grid, align_corners=False, padding_mode='border')
-    return frames.lerp(_filled(frames, hole, maps.shape[-2:]), hole).lerp(moved, share)
+    return frames.lerp(_filled(frames, hole, (maps.shape[-2], maps.shape[-1])), hole).lerp(moved, share)
 
 
-def _filled(frames: torch.Tensor, hole: torch.Tensor, coarse: torch.Size) -> torch.Tensor:
+def _filled(frames: torch.Tensor, hole: torch.Tensor, coarse: tuple[int, int]) -> torch.Tensor:
     """Smooth pictures (N, 3, H, W): the weighted mean of what is around, without the hole's."""
     # Well outside: the edge of the hole may still show what has left.
     outside = (1 - hole) ** 4
