@@ -24,7 +24,8 @@ def carry(frames: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     source = torch.stack([x, y], -1) - cell * flow.permute(0, 2, 3, 1)
     grid = (source + 0.5) * 2 / torch.tensor([width, height]) - 1
     moved = functional.grid_sample(frames, grid, align_corners=False, padding_mode='border')
-    return frames.lerp(_filled(frames, hole, (maps.shape[-2], maps.shape[-1])), hole).lerp(moved, share)
+    filled = _filled(frames, hole, (maps.shape[-2], maps.shape[-1]))
+    return frames.lerp(filled, hole).lerp(moved, share)
 
 
 def _filled(frames: torch.Tensor, hole: torch.Tensor, coarse: tuple[int, int]) -> torch.Tensor:
