@@ -38,13 +38,15 @@ HERE = pathlib.Path(__file__).parent
 class Worker:
     """A supervisor that tests can wait on."""
 
-    def __init__(self, weights_folder: str = '', **config) -> None:
+    def __init__(
+        self, weights_folder: str = '', world_model: str = 'stub_world_model:load', **config
+    ) -> None:
         self.events: queue.SimpleQueue[FromWorker] = queue.SimpleQueue()
         self.first_epoch = 0
         self.weights_folder = weights_folder
         self.supervisor = WorkerSupervisor(
             setup=lambda: Setup(
-                world_model='stub_world_model:load', weights_folder=self.weights_folder,
+                world_model=world_model, weights_folder=self.weights_folder,
                 settings=StreamSettings(), first_epoch=self.first_epoch),
             on_event=self.events.put,
             config=SupervisorConfig(first_wait_secs=0.05, **config),
@@ -185,6 +187,12 @@ def test_weights_that_are_missing_or_broken_are_told_once_a_try_and_then_served(
     worker.wait_for(Problem, code=ErrorCode.WEIGHTS_UNREADABLE)
     (tmp_path / 'weights').write_text('good')
     worker.wait_for(Ready)
+
+
+@pytest.mark.parametrize('name', ['no_such_module:load', 'stub_world_model:no_such_function'])
+def test_a_world_model_that_cannot_be_imported_is_told(start, name):
+    problem = start(world_model=name).wait_for(Problem)
+    assert problem.code == ErrorCode.WEIGHTS_MISSING and 'no_such' in problem.sentence
 
 
 def test_stopping_is_quick_even_when_the_worker_hangs(start):

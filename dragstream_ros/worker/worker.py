@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import cv2
 
-from dragstream_ros.errors import DragStreamError
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.frame_intake import FrameIntake
 from dragstream_ros.worker.mailbox import MailboxReader
 from dragstream_ros.worker.protocol import (
@@ -60,7 +60,12 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     started = time.monotonic()
     from dragstream_ros.world_models import load_world_model
 
-    world_model = load_world_model(setup.world_model, setup.weights_folder)
+    try:
+        world_model = load_world_model(setup.world_model, setup.weights_folder)
+    except (ImportError, AttributeError) as error:  # of a user's own: package.module:function
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISSING,
+            f'The world model {setup.world_model!r} could not be imported: {error}.') from error
     session = PredictionSession(
         model_size=world_model.image_size,
         frame_period_secs=world_model.frame_period_secs,
