@@ -117,7 +117,9 @@ def _lag_secs(prediction: Prediction, command: DragCommand) -> float:
 
 def _lag_text(lag_secs: float) -> str:
     ms = round(1000 * lag_secs)
-    return f'predicted from the frame {ms} ms later' if ms else 'predicted from the same frame'
+    if not ms:
+        return 'predicted from this frame'
+    return f'predicted from {abs(ms)} ms {"later" if ms > 0 else "earlier"}'
 
 
 def _length(command: DragCommand) -> float:
