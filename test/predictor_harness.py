@@ -251,7 +251,3 @@ class Bench:
 
 def stamp_of(message) -> int:
     return ns_from_stamp(message.header.stamp)
-
-
-def domain_variables() -> dict[str, str]:
-    return {name: os.environ[name] for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')}
