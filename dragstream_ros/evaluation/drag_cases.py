@@ -56,7 +56,8 @@ class DragCase:
     past: (10, H, W, 3) uint8 RGB up to and with the frame dragged on; future: (10, H, W, 3), the
     next second. path_px: (11, 2), where the handle point was at 0.0, 0.1 ... 1.0 s.
     start_mask (H, W) and future_masks (10, H, W) bool: where the thing is visible; hands only, of a
-    gripper. start_whole, future_whole: the same with the arm.
+    gripper. start_whole, future_whole: the same with the arm. start_table, end_table: (H, W) bool,
+    where no thing at all is visible at the start and at the end of the second.
     """
 
     seed: int
@@ -71,6 +72,8 @@ class DragCase:
     future_masks: np.ndarray
     start_whole: np.ndarray
     future_whole: np.ndarray
+    start_table: np.ndarray
+    end_table: np.ndarray
 
     @property
     def length_px(self) -> float:
@@ -196,4 +199,5 @@ def _case(
         start_mask=_mask(episode, thing, point, start, config),
         future_masks=np.stack([_mask(episode, thing, point, int(i), config) for i in future]),
         start_whole=episode.masks[start] == thing + 1,
-        future_whole=episode.masks[future] == thing + 1)
+        future_whole=episode.masks[future] == thing + 1,
+        start_table=episode.masks[start] == 0, end_table=episode.masks[future[-1]] == 0)

@@ -68,6 +68,8 @@ class ThingLocator:
         others = _thinned(np.concatenate(
             [frames[index][~_grown(whole[index], 1)] for index in (0, -1)]))
         self._others = others[_nearest(others, self._colours) > ALIKE]
+        self._table = _thinned(np.concatenate(
+            [frames[0][case.start_table], frames[-1][case.end_table]]))
         self._window = _box(case.start_mask | end_mask, SEARCH_MARGIN_PX)
 
     def locate(self, picture: np.ndarray) -> Located:
@@ -89,7 +91,16 @@ class ThingLocator:
         return Located(
             error_px=look.point_px + shift_px - self._looks[0].point_px,
             area_px=float(_thingness(strict, other)[around].sum()),
-            left_share=float(_thingness(own, other)[self._left].mean()))
+            left_share=self._left_share(lab, own, other))
+
+    def _left_share(self, lab: np.ndarray, own: np.ndarray, other: np.ndarray) -> float:
+        """How much of what the thing should have left still shows it.
+
+        Nobody could see what is behind it there, so any colour of the table will do.
+        """
+        table = _nearest(lab[self._left], self._table)
+        other = np.minimum(other[self._left], table)
+        return float(_thingness(own[self._left], other).mean())
 
     def _distances(self, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances (H, W) from the thing's colours and from all else, inside the window."""
