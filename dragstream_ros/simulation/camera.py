@@ -56,6 +56,16 @@ class Camera:
         scale = self.focal_px / -local[..., 2:]
         return local[..., :2] * scale * (1, -1) + self.intrinsics.centre_px
 
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """Depth (...) in metres, along the camera's axis, of world points (..., 3)."""
+        return -((points - self.position) @ self.rotation[:, 2])
+
+    def unproject(self, pixels: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
+        """World points (..., 3) that are seen at pixels (..., 2) at that depth (...)."""
+        flat = (np.asarray(pixels, float) - self.intrinsics.centre_px) * (1, -1) / self.focal_px
+        rays = np.concatenate([flat, -np.ones_like(flat[..., :1])], -1)
+        return self.position + (rays * depth_m[..., None]) @ self.rotation.T
+
     def on_table(self, pixels: np.ndarray, *, height: float = 0.0) -> np.ndarray:
         """Pixels (..., 2) to the points (..., 2) of the plane z = height that they show."""
         flat = (np.asarray(pixels, float) - self.intrinsics.centre_px) * (1, -1) / self.focal_px

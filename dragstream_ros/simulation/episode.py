@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dragstream_ros.simulation.scene import TabletopScene
+from dragstream_ros.simulation.surfaces import Surfaces
 from dragstream_ros.simulation.truth import Thing
 
 
@@ -16,7 +17,8 @@ class Episode:
 
     ``frames`` (T, H, W, 3) uint8 RGB; ``stamps_secs`` (T,) float64 from 0; ``points_px`` (T, P, 2)
     float32 (x, y); ``point_visible`` (T, P) bool; ``point_thing`` (P,) int index into ``things``;
-    ``masks`` (T, H, W) uint8, 0 background, i + 1 for ``things[i]``.
+    ``masks`` (T, H, W) uint8, 0 background, i + 1 for ``things[i]``; ``surfaces`` tell the true
+    flow.
     """
 
     frames: np.ndarray
@@ -26,6 +28,7 @@ class Episode:
     point_thing: np.ndarray
     masks: np.ndarray
     things: list[Thing]
+    surfaces: Surfaces
 
 
 def generate_episode(
@@ -41,16 +44,20 @@ def generate_episode(
     try:
         scene.step(float(np.random.default_rng([seed, 1]).uniform(0, 6)))
         count = round(secs * frame_rate_hz)
-        frames, truths = [], []
+        frames, truths, shown = [], [], []
         for _ in range(count):
             frames.append(scene.render())
             truths.append(scene.truth())
+            shown.append(scene.surfaces())
             scene.step(1 / frame_rate_hz)
     finally:
         scene.close()
+    body, depth_m, poses = (np.stack(parts) for parts in zip(*shown))
     return Episode(
         frames=np.stack(frames), stamps_secs=np.arange(count) / frame_rate_hz,
         points_px=np.stack([truth.points_px for truth in truths]),
         point_visible=np.stack([truth.point_visible for truth in truths]),
         point_thing=scene.point_thing, masks=np.stack([truth.mask for truth in truths]),
-        things=scene.things)
+        things=scene.things,
+        surfaces=Surfaces(body=body, depth_m=depth_m, poses=poses, camera=scene.camera,
+                          corner_px=scene.picture_corner))

@@ -82,24 +82,32 @@ class Renderer:
 
     def geom_ids(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) int32: the model's geom at each pixel centre, -1 for none."""
+        return self.surfaces(size)[0]
+
+    def surfaces(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Geoms as of geom_ids, and how far they are: (H, W) float32 m along the camera's axis."""
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
-        drawn = self._draw(size).astype(np.int32)
+        depth = np.empty(size[::-1], np.float32)
+        drawn = self._draw(size, depth).astype(np.int32)
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 0
         lookup = np.full(self._scene.ngeom + 1, -1, np.int32)
         for geom in self._scene.geoms[:self._scene.ngeom]:
             if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
                 lookup[geom.segid + 1] = geom.objid
-        return lookup[drawn[..., 0] + (drawn[..., 1] << 8) + (drawn[..., 2] << 16)]
+        ids = lookup[drawn[..., 0] + (drawn[..., 1] << 8) + (drawn[..., 2] << 16)]
+        clip, extent = self._model.vis.map, self._model.stat.extent
+        near, far = clip.znear * extent, clip.zfar * extent
+        return ids, near / (1 - depth[::-1] * (1 - near / far))
 
     def close(self) -> None:
         self._context.free()
 
-    def _draw(self, size: tuple[int, int]) -> np.ndarray:
+    def _draw(self, size: tuple[int, int], depth: np.ndarray | None = None) -> np.ndarray:
         width, height = size
         _open_context()[1].make_current()
         view = mujoco.MjrRect(0, 0, width, height)
         pixels = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_render(view, self._scene, self._context)
-        mujoco.mjr_readPixels(pixels, None, view, self._context)
+        mujoco.mjr_readPixels(pixels, depth, view, self._context)
         return np.ascontiguousarray(pixels[::-1])

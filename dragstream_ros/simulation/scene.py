@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from dragstream_ros.simulation import gripper
-from dragstream_ros.simulation.camera import Intrinsics, Workspace, random_camera
+from dragstream_ros.simulation.camera import Camera, Intrinsics, Workspace, random_camera
 from dragstream_ros.simulation.model import (
     TICK_SECS,
     WALL_MARGIN_PX,
@@ -69,6 +69,7 @@ class TabletopScene:
         self._due_secs = 0.0
         self._renderer: Renderer | None = None
         self._drawn_ticks = -1
+        self._shown: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def description(self) -> str:
@@ -106,12 +107,31 @@ class TabletopScene:
     def truth(self) -> Truth:
         """Ground truth of now. Raises NoGraphics where the mask cannot be rendered."""
         points_px = self._points_px(self._world)
-        mask = self._frame.paste(self._geom_mask[self._drawer().geom_ids(self._frame.content)])
+        mask = self._frame.paste(self._geom_mask[self._shown_geoms()[0]])
         visible = visible_points(
             points_px, self.point_thing, mask, background=len(self.things) - 1)
         return Truth(
             time_secs=self.time_secs, points_px=points_px, point_visible=visible,
             point_thing=self.point_thing, mask=mask, things=self.things)
+
+    def surfaces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What every pixel shows: one frame's body, depth_m and poses of surfaces.Surfaces.
+
+        Raises NoGraphics where nothing can be rendered.
+        """
+        geoms, depth_m = self._shown_geoms()
+        body = np.append(self._world.model.geom_bodyid, 0)[geoms]
+        return (self._frame.paste(body.astype(np.uint8)),
+                self._frame.paste(depth_m.astype(np.float16)), self._world.body_poses())
+
+    @property
+    def camera(self) -> Camera:
+        """Of the picture without its bars; pixel (0, 0) of it is picture_corner."""
+        return self._camera
+
+    @property
+    def picture_corner(self) -> tuple[int, int]:
+        return self._frame.corner
 
     def look_ahead(self, secs: float, *, rate_hz: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
         """What the teleoperator is about to do, by acting it out on a copy of the world.
@@ -138,13 +158,20 @@ class TabletopScene:
         pixels = self._camera.project(world.points()) + self._frame.corner
         return pixels.astype(np.float32)
 
+    def _shown_geoms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Renderer.surfaces of the content, rendered once for all who ask at one time."""
+        drawer = self._drawer()
+        if self._shown is None:
+            self._shown = drawer.surfaces(self._frame.content)
+        return self._shown
+
     def _drawer(self) -> Renderer:
         if self._renderer is None:
             self._renderer = Renderer(self._world.model)
             self._drawn_ticks = -1
         if self._drawn_ticks != self._world.ticks:
             self._renderer.update(self._world.data)
-            self._drawn_ticks = self._world.ticks
+            self._drawn_ticks, self._shown = self._world.ticks, None
         return self._renderer
 
 

@@ -61,6 +61,11 @@ class World:
             for index, shape in enumerate(self._shapes)]
         return np.concatenate([*groups, self._static])
 
+    def body_poses(self) -> np.ndarray:
+        """(B, 3, 4) float32: rotation and place, in metres, of every body of the model."""
+        return np.concatenate(
+            [self.data.xmat.reshape(-1, 3, 3), self.data.xpos[..., None]], -1).astype(np.float32)
+
     @property
     def _poses(self) -> np.ndarray:
         """(n, 4) view: x, y, z, yaw of the objects, whose joints are the only ones."""

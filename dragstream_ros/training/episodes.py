@@ -5,8 +5,12 @@ import multiprocessing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from dragstream_ros.simulation.camera import Camera
+from dragstream_ros.simulation.surfaces import Surfaces
 
 # Picture shapes that the model meets: square, and letter-boxed 4:3 and 16:9 cameras.
 ASPECTS = (1.0, 4 / 3, 16 / 9)
@@ -28,7 +32,8 @@ class EpisodeSet:
     """Episodes of equal length, E of T frames, with P points each, padded with invisible ones.
 
     frames: (E, T, 128, 128, 3) uint8; points_px: (E, T, P, 2) float32; visible: (E, T, P) bool;
-    point_thing: (E, P) int16, -1 for static points; masks: (E, T, 128, 128) uint8, thing + 1.
+    point_thing: (E, P) int16, -1 for static points; masks: (E, T, 128, 128) uint8, thing + 1;
+    surfaces: one for each episode; they tell the true flow.
     """
 
     frames: np.ndarray
@@ -36,6 +41,7 @@ class EpisodeSet:
     visible: np.ndarray
     point_thing: np.ndarray
     masks: np.ndarray
+    surfaces: list[Surfaces]
 
 
 def make_episodes(folder: Path, config: EpisodeConfig, workers: int) -> None:
@@ -51,7 +57,7 @@ def make_episodes(folder: Path, config: EpisodeConfig, workers: int) -> None:
 
 
 def load_episodes(folder: Path, config: EpisodeConfig) -> EpisodeSet:
-    """Load all episodes of the configuration into memory (about 3 MB each)."""
+    """Load all episodes of the configuration into memory (about 7 MB each)."""
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     loaded = [dict(np.load(_path(folder, s))) for s in seeds if _path(folder, s).is_file()]
     points = max(e['point_thing'].shape[0] for e in loaded)
@@ -67,7 +73,25 @@ def load_episodes(folder: Path, config: EpisodeConfig) -> EpisodeSet:
     return EpisodeSet(frames=np.stack([e['frames'] for e in loaded]),
                       points_px=padded('points_px', 1, 0.0), visible=padded('visible', 1, 0),
                       point_thing=padded('point_thing', 0, -1),
-                      masks=np.stack([e['masks'] for e in loaded]))
+                      masks=np.stack([e['masks'] for e in loaded]),
+                      surfaces=[unpack_surfaces(e) for e in loaded])
+
+
+def pack_surfaces(surfaces: Surfaces) -> dict[str, np.ndarray]:
+    """Surfaces as plain arrays."""
+    camera = surfaces.camera
+    return {'body': surfaces.body, 'depth_m': surfaces.depth_m, 'poses': surfaces.poses,
+            'camera': np.concatenate([camera.position, camera.rotation.ravel(), [camera.focal_px],
+                                      camera.size, surfaces.corner_px])}
+
+
+def unpack_surfaces(arrays: dict[str, np.ndarray]) -> Surfaces:
+    """Undo pack_surfaces."""
+    numbers = arrays['camera']
+    camera = Camera(position=numbers[:3], rotation=numbers[3:12].reshape(3, 3),
+                    focal_px=float(numbers[12]), size=(int(numbers[13]), int(numbers[14])))
+    return Surfaces(body=arrays['body'], depth_m=arrays['depth_m'], poses=arrays['poses'],
+                    camera=camera, corner_px=(int(numbers[15]), int(numbers[16])))
 
 
 def _path(folder: Path, seed: int) -> Path:
@@ -82,8 +106,11 @@ def _make_episode(folder: Path, secs: float, seed: int) -> int:
     thing = np.array([-1 if kinds[t] == 'static' else t for t in episode.point_thing], np.int16)
     path = _path(folder, seed)
     partial_path = path.with_suffix('.part')
+    arrays: dict[str, Any] = {
+        'frames': episode.frames, 'points_px': episode.points_px.astype(np.float32),
+        'visible': episode.point_visible, 'point_thing': thing, 'masks': episode.masks,
+        **pack_surfaces(episode.surfaces)}
     with partial_path.open('wb') as file:
-        np.savez(file, frames=episode.frames, points_px=episode.points_px.astype(np.float32),
-                 visible=episode.point_visible, point_thing=thing, masks=episode.masks)
+        np.savez(file, **arrays)
     partial_path.rename(path)           # a killed run leaves no half episode under the real name
     return seed
