@@ -67,11 +67,15 @@ def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypat
         'autoencoder: {minutes: 0.02, batch: 2}\ndynamics: {minutes: 0.04, batch: 1}\n')
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     torch.set_num_threads(1)
-    args = argparse.Namespace(config=config, folder=tmp_path / 'run', first='episodes')
+    args = argparse.Namespace(config=config, folder=tmp_path / 'run', first=None)
     try:
         cli.main(args)
     except NoGraphics as reason:
         pytest.skip(str(reason))
+    curves = [(args.folder / f'{stage}.csv').read_text() for stage in cli.STAGES[1:]]
+    cli.main(args)
+    again = [(args.folder / f'{stage}.csv').read_text() for stage in cli.STAGES[1:]]
+    assert again == curves, 'what had ended was trained on'
     model = TabletopWorldModel.load(tmp_path / 'run')
     frames = np.zeros((1, 128, 128, 3), np.uint8)
     assert model.decode(model.encode(frames)).shape == frames.shape

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,11 +50,19 @@ def make_episodes(folder: Path, config: EpisodeConfig, workers: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = [s for s in range(config.first_seed, config.first_seed + config.episodes)
              if not _path(folder, s).is_file()]
+    if not seeds:
+        return
     make = partial(_make_episode, folder, config.episode_secs)
     with multiprocessing.get_context('spawn').Pool(workers) as pool:
         for done, _ in enumerate(pool.imap_unordered(make, seeds, chunksize=4), 1):
             if done % 20 == 0 or done == len(seeds):
                 print(f'episodes: {done}/{len(seeds)}', flush=True)
+
+
+def forget_episodes(folder: Path) -> None:
+    """Empty the cache."""
+    for path in folder.glob('episode_*.npz'):
+        path.unlink()
 
 
 def load_episodes(folder: Path, config: EpisodeConfig) -> EpisodeSet:
@@ -105,12 +114,13 @@ def _make_episode(folder: Path, secs: float, seed: int) -> int:
     kinds = [thing.kind for thing in episode.things]
     thing = np.array([-1 if kinds[t] == 'static' else t for t in episode.point_thing], np.int16)
     path = _path(folder, seed)
-    partial_path = path.with_suffix('.part')
+    # A killed run leaves no half episode under the real name, nor do workers that outlive it.
+    partial_path = path.with_suffix(f'.{os.getpid()}.part')
     arrays: dict[str, Any] = {
         'frames': episode.frames, 'points_px': episode.points_px.astype(np.float32),
         'visible': episode.point_visible, 'point_thing': thing, 'masks': episode.masks,
         **pack_surfaces(episode.surfaces)}
     with partial_path.open('wb') as file:
         np.savez(file, **arrays)
-    partial_path.rename(path)           # a killed run leaves no half episode under the real name
+    partial_path.replace(path)
     return seed

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from dragstream_ros.training.episodes import EpisodeSet
@@ -25,7 +24,7 @@ class AutoencoderTraining:
 
 def train_autoencoder(autoencoder: FrameAutoencoder, episodes: EpisodeSet,
                       config: AutoencoderTraining, loop: Loop) -> None:
-    rng = np.random.default_rng(0)
+    rng = loop.rng
     count, length = episodes.frames.shape[:2]
     some = torch.from_numpy(episodes.frames[:, ::20].reshape(-1, *episodes.frames.shape[2:])[:1500])
     autoencoder.start_from_components(some.permute(0, 3, 1, 2).float() / 255)
