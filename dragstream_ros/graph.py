@@ -25,6 +25,7 @@ SENSOR_DATA = Qos(reliable=False, depth=5)
 AS_OFFERED = Qos(reliable=None, depth=1)  # the newest frame is the only one of interest
 COMMANDS = Qos(reliable=True, depth=10)
 NEWEST = Qos(reliable=True, depth=1)
+EVERY = Qos(reliable=True, depth=10)  # no chunk is lost on a planner that is busy for a moment
 STATE = Qos(reliable=True, depth=10, transient_local=True)  # late comers learn what is the matter
 
 
@@ -107,7 +108,7 @@ PREDICTOR = Node(
         Topic('prediction/image', IMAGE, NEWEST),
         Topic('prediction/image/compressed', COMPRESSED_IMAGE, NEWEST),
         Topic('prediction/camera_info', CAMERA_INFO, NEWEST),
-        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', NEWEST),
+        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', EVERY),
         Topic('prediction/info', 'dragstream_ros/msg/PredictionInfo', STATE),
         Topic('prediction/annotations', 'visualization_msgs/msg/ImageMarker', NEWEST),
         Topic('preview/image', IMAGE, NEWEST),

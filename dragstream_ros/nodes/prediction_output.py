@@ -18,7 +18,8 @@ from dragstream_ros.nodes.playback import Shown
 from dragstream_ros.nodes.preview import draw_annotations, draw_preview
 from dragstream_ros.worker.protocol import Chunk
 
-NEWEST = QoSProfile(depth=1)  # reliable: a chunk is many packets
+NEWEST = QoSProfile(depth=1)  # reliable: a frame is many packets
+EVERY = QoSProfile(depth=10)  # chunks follow each other faster than a busy planner takes them
 STATE = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -34,7 +35,7 @@ class PredictionOutput:
         self._image = self._publisher(Image, 'prediction/image')
         self._compressed = self._publisher(CompressedImage, 'prediction/image/compressed')
         self._camera_info = self._publisher(CameraInfo, 'prediction/camera_info')
-        self._clip = self._publisher(PredictedClip, 'prediction/clip')
+        self._clip = self._publisher(PredictedClip, 'prediction/clip', EVERY)
         self._preview = self._publisher(Image, 'preview/image')
         self._annotations = self._publisher(ImageMarker, 'prediction/annotations')
         # Not gated by the lifecycle: missing weights are told before the node is active.
@@ -82,9 +83,11 @@ class PredictionOutput:
         if _wanted(self._preview):
             self._preview.publish(image_from_array(draw_preview(shown, preview_scale), header))
 
-    def _publisher(self, message_type: type, topic: str) -> LifecyclePublisher:
+    def _publisher(
+        self, message_type: type, topic: str, qos: QoSProfile = NEWEST
+    ) -> LifecyclePublisher:
         publisher = self._node.create_lifecycle_publisher(
-            message_type, topic, QoSProfile(depth=NEWEST.depth),
+            message_type, topic, QoSProfile(depth=qos.depth),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._publishers.append(publisher)
         return publisher
