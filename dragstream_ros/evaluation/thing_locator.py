@@ -1,7 +1,6 @@
 """Where is the thing in a predicted picture, how much of it, and how much is left where it was?
 
 Measured with what only a simulation has: the true pictures and masks of the second to predict.
-Colours are CIE Lab and their differences distances in it, of which about 2 is just visible.
 """
 
 from __future__ import annotations
@@ -12,13 +11,9 @@ from functools import reduce
 import cv2
 import numpy as np
 
+from dragstream_ros.evaluation.colours import ALIKE, DIFFERENT, core, grown, nearest, to_lab
 from dragstream_ros.evaluation.drag_cases import DragCase, left_behind
 
-# Different for certain. A difference counts no more than this, so that a highlight in the wrong
-# place does not outweigh a shape in the right one; and what is further from all that can be
-# expected is nothing that we know.
-DIFFERENT = 40.0
-ALIKE = 25.0            # nearer to the thing's own colours, another thing cannot be told from it
 SEARCH_MARGIN_PX = 16   # beyond source and target
 AREA_MARGIN_PX = 4      # around the thing: further off, what looks like it is not part of it
 N_COLOURS = 400
@@ -51,7 +46,7 @@ class ThingLocator:
     """Finds the thing of one drag in pictures of the time the drag ends."""
 
     def __init__(self, case: DragCase) -> None:
-        frames = _to_lab(np.concatenate([case.past[-1:], case.future]))
+        frames = to_lab(np.concatenate([case.past[-1:], case.future]))
         whole = np.concatenate([case.start_whole[None], case.future_whole])
         end_mask = case.future_masks[-1]
         # It may have turned as it truly does, or not at all where the drag did not say how.
@@ -61,13 +56,13 @@ class ThingLocator:
         self._left = left_behind(case.start_mask, whole[-1])
         # A pixel at the edge of a mask is a mixture, neither of the thing nor of what is behind.
         self._behind = [
-            np.where(_grown(mask, 1)[..., None], np.inf, frame)
+            np.where(grown(mask, 1)[..., None], np.inf, frame)
             for frame, mask in zip(frames, whole)]
         self._colours = _thinned(np.concatenate(
-            [frames[index][_core(whole[index])] for index in (0, -1)]))
+            [frames[index][core(whole[index])] for index in (0, -1)]))
         others = _thinned(np.concatenate(
-            [frames[index][~_grown(whole[index], 1)] for index in (0, -1)]))
-        self._others = others[_nearest(others, self._colours) > ALIKE]
+            [frames[index][~grown(whole[index], 1)] for index in (0, -1)]))
+        self._others = others[nearest(others, self._colours) > ALIKE]
         self._table = _thinned(np.concatenate(
             [frames[0][case.start_table], frames[-1][case.end_table]]))
         self._window = _box(case.start_mask | end_mask, SEARCH_MARGIN_PX)
@@ -78,7 +73,7 @@ class ThingLocator:
         Every pixel is weighed: is it the thing, or what was seen behind the thing at this very
         place at any time of the drag, or another thing, or nothing we know?
         """
-        lab = _to_lab(picture)
+        lab = to_lab(picture)
         own, other = self._distances(lab)
         found = [self._best_shift(lab, other, look) for look in self._looks]
         look, (shift_px, _) = min(zip(self._looks, found), key=lambda pair: pair[1][1])
@@ -87,7 +82,7 @@ class ThingLocator:
         # and a faded thing is full of colours that occur somewhere on it.
         outline = _moved(look.mask, whole_px)
         strict = np.where(outline, _distance_to_look(lab, look, whole_px), own)
-        around = _moved(_grown(look.mask, AREA_MARGIN_PX), whole_px)
+        around = _moved(grown(look.mask, AREA_MARGIN_PX), whole_px)
         return Located(
             error_px=look.point_px + shift_px - self._looks[0].point_px,
             area_px=float(_thingness(strict, other)[around].sum()),
@@ -98,7 +93,7 @@ class ThingLocator:
 
         Nobody could see what is behind it there, so any colour of the table will do.
         """
-        table = _nearest(lab[self._left], self._table)
+        table = nearest(lab[self._left], self._table)
         other = np.minimum(other[self._left], table)
         return float(_thingness(own[self._left], other).mean())
 
@@ -107,11 +102,11 @@ class ThingLocator:
         own, other = np.full(lab.shape[:2], np.inf), np.zeros(lab.shape[:2])
         seen = lab[self._window]
         flat = seen.reshape(-1, 3)
-        own[self._window] = _nearest(flat, self._colours).reshape(seen.shape[:2])
+        own[self._window] = nearest(flat, self._colours).reshape(seen.shape[:2])
         behind = reduce(np.minimum, (
             np.linalg.norm(seen - plate[self._window], axis=-1) for plate in self._behind))
         if len(self._others):
-            behind = np.minimum(behind, _nearest(flat, self._others).reshape(seen.shape[:2]))
+            behind = np.minimum(behind, nearest(flat, self._others).reshape(seen.shape[:2]))
         other[self._window] = behind
         return own, other
 
@@ -141,8 +136,8 @@ class ThingLocator:
         fine = costs(xs, ys)
         i, j = np.unravel_index(fine.argmin(), fine.shape)
         shift_px = np.array([
-            xs[j] + _vertex(fine[i, max(j - 1, 0):j + 2]),
-            ys[i] + _vertex(fine[max(i - 1, 0):i + 2, j])])
+            xs[j] + vertex(fine[i, max(j - 1, 0):j + 2]),
+            ys[i] + vertex(fine[max(i - 1, 0):i + 2, j])])
         return shift_px, float(fine[i, j])
 
 
@@ -159,12 +154,12 @@ def _thingness(own: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _distance_to_look(lab: np.ndarray, look: _Look, shift: np.ndarray) -> np.ndarray:
     """Distance (H, W) from the moved look, within a pixel: things move by fractions."""
-    core = _core(look.mask)
+    inner = core(look.mask)
     near = []
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
             step = shift + (dx, dy)
-            colours = np.where(_moved(core, step)[..., None], _moved(look.lab, step), np.inf)
+            colours = np.where(_moved(inner, step)[..., None], _moved(look.lab, step), np.inf)
             near.append(np.linalg.norm(lab - colours, axis=-1))
     return reduce(np.minimum, near)
 
@@ -178,30 +173,8 @@ def _moved(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(picture.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST) > 0
 
 
-def _to_lab(rgb: np.ndarray) -> np.ndarray:
-    pixels = rgb.reshape(-1, rgb.shape[-2], 3).astype(np.float32) / 255
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).reshape(rgb.shape)
-
-
 def _thinned(colours: np.ndarray) -> np.ndarray:
     return colours[::max(1, len(colours) // N_COLOURS)]
-
-
-def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Distance (n,) of each colour (n, 3) from the nearest of a palette (m, 3)."""
-    square = (colours ** 2).sum(-1)[:, None] + (palette ** 2).sum(-1) - 2 * colours @ palette.T
-    return np.sqrt(np.maximum(square.min(1), 0.0))
-
-
-def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    side = 2 * pixels + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-
-
-def _core(mask: np.ndarray) -> np.ndarray:
-    """The mask without its edge, or all of it where it is nothing but edge."""
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return inner if inner.any() else mask
 
 
 def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
@@ -211,7 +184,7 @@ def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
             slice(max(columns[0] - margin, 0), min(columns[-1] + margin + 1, width)))
 
 
-def _vertex(cost: np.ndarray) -> float:
+def vertex(cost: np.ndarray) -> float:
     """Offset of the lowest point of the parabola through three costs; 0 at the search's edge."""
     if len(cost) < 3:
         return 0.0
