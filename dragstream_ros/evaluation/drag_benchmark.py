@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from dragstream_ros.core.drag_guidance import DragGuidanceConfig
-from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.drag_cases import DragCase, DragCaseConfig, make_drag_cases
 from dragstream_ros.evaluation.drag_score import DragScore, DragScorer
 from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
+from dragstream_ros.evaluation.predict import Control, predict_frames
 
 HALFWAY = 5     # of ten frames: there the locator is checked against a known answer
 
@@ -26,7 +25,7 @@ class System:
     """One way to predict: with or without the drag, and with the thing's true mask or a point."""
 
     name: str
-    control: str | None     # None: undragged
+    control: Control | None     # None: undragged
     with_mask: bool = False
 
 
@@ -88,18 +87,10 @@ def predict_second(
         world_model: WorldModel, case: DragCase, system: System, *, profile: str = 'fast',
         seed: int = 0) -> np.ndarray:
     """(10, H, W, 3) uint8 RGB: the second after the case's past, as the system predicts it."""
-    count = len(case.future)
-    stream = DragStream(
-        world_model, DragGuidanceConfig.profile(profile),
-        StreamConfig(control=system.control or 'conditioned',  # type: ignore[arg-type]
-                     horizon_secs=count * world_model.frame_period_secs, seed=seed))
-    stream.reset(case.past, case.stamps_ns())
-    if system.control:
-        stream.push_drag(case.command(with_mask=system.with_mask))
-    chunks = []
-    while (chunk := stream.step()) is not None:
-        chunks.append(chunk.frames)
-    return np.concatenate(chunks)[:count]
+    return predict_frames(
+        world_model, case.past, case.stamps_ns(), len(case.future),
+        case.command(with_mask=system.with_mask) if system.control else None,
+        control=system.control or 'conditioned', profile=profile, seed=seed)
 
 
 def summarise(results: Sequence[DragResult]) -> dict[str, Any]:

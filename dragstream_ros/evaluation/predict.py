@@ -1,0 +1,34 @@
+"""Predict from a few real frames, as a stream does that has just seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.masks.grow_region import grow_region
+
+Control = Literal['conditioned', 'guidance']
+
+
+def predict_frames(
+        world_model: WorldModel, past: np.ndarray, stamps_ns: Sequence[int], count: int,
+        command: DragCommand | None = None, *, control: Control = 'conditioned',
+        profile: str = 'fast', seed: int = 0) -> np.ndarray:
+    """(count, H, W, 3) uint8 RGB: what follows past (T, H, W, 3); undragged without a command."""
+    stream = DragStream(
+        world_model, DragGuidanceConfig.profile(profile),
+        StreamConfig(control=control, horizon_secs=count * world_model.frame_period_secs,
+                     seed=seed), grow=grow_region)
+    stream.reset(past, stamps_ns)
+    if command is not None:
+        stream.push_drag(command)
+    chunks = []
+    while (chunk := stream.step()) is not None:
+        chunks.append(chunk.frames)
+    return np.concatenate(chunks)[:count]
