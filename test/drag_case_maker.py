@@ -49,4 +49,5 @@ def make_case(way: tuple[float, float] = (20.0, 5.0)) -> DragCase:
         seed=0, start_index=9, thing='object_0', kind='object', point=0, path_px=path,
         past=np.repeat(frames[:1], 10, axis=0), future=frames[1:], start_mask=masks[0],
         future_masks=masks[1:], start_whole=masks[0], future_whole=masks[1:],
-        start_table=~masks[0], end_table=~masks[-1])
+        start_table=~masks[0], end_table=~masks[-1],
+        still_objects=np.zeros((0, SIZE, SIZE), bool))

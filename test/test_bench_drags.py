@@ -69,6 +69,15 @@ def test_the_handle_lies_on_the_thing(cases):
         assert distance.min() < 2
 
 
+def test_still_objects_are_others_that_look_the_same_at_the_end(cases):
+    masks = [(case, mask) for case in cases for mask in case.still_objects if mask.any()]
+    assert masks
+    for case, mask in masks:
+        assert not (mask & case.start_whole).any()
+        change = np.abs(case.future[-1].astype(int) - case.past[-1])[mask]
+        assert np.median(change) < 4
+
+
 def test_an_operator_sends_a_point_and_its_way_through_the_second(cases):
     command = cases[0].command()
     validate_command(command)

@@ -20,6 +20,7 @@ FIRST_SEED = 1_000_000
 FRAME_RATE_HZ = 10.0
 NS = 1_000_000_000
 PALM_POINT = 1  # of a gripper's four points: what one would grab it by
+STILL_PX = 1.0  # an object of which no point goes so far within a drag stays put
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class DragCase:
     next second. path_px: (11, 2), where the handle point was at 0.0, 0.1 ... 1.0 s.
     start_mask (H, W) and future_masks (10, H, W) bool: where the thing is visible; hands only, of a
     gripper. start_whole, future_whole: the same with the arm. start_table, end_table: (H, W) bool,
-    where no thing at all is visible at the start and at the end of the second.
+    where no thing at all is visible at the start and at the end of the second. still_objects:
+    (n, H, W) bool, the other objects that stay put, where they are visible at start and end.
     """
 
     seed: int
@@ -74,6 +76,7 @@ class DragCase:
     future_whole: np.ndarray
     start_table: np.ndarray
     end_table: np.ndarray
+    still_objects: np.ndarray
 
     @property
     def length_px(self) -> float:
@@ -200,4 +203,16 @@ def _case(
         future_masks=np.stack([_mask(episode, thing, point, int(i), config) for i in future]),
         start_whole=episode.masks[start] == thing + 1,
         future_whole=episode.masks[future] == thing + 1,
-        start_table=episode.masks[start] == 0, end_table=episode.masks[future[-1]] == 0)
+        start_table=episode.masks[start] == 0, end_table=episode.masks[future[-1]] == 0,
+        still_objects=_still_objects(episode, thing, start, int(future[-1])))
+
+
+def _still_objects(episode: Episode, dragged: int, start: int, end: int) -> np.ndarray:
+    way = episode.points_px[start:end + 1] - episode.points_px[start]
+    goes = np.linalg.norm(way, axis=-1).max(0) >= STILL_PX
+    still = [
+        thing for thing, described in enumerate(episode.things)
+        if described.kind == 'object' and thing != dragged
+        and not goes[episode.point_thing == thing].any()]
+    seen = [(episode.masks[[start, end]] == thing + 1).all(0) for thing in still]
+    return np.array(seen, bool).reshape(-1, *episode.masks.shape[1:])
