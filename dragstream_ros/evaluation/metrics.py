@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 MOVING_LEVELS = 16      # of 256, in any channel: camera noise and shading are below
 N_RESAMPLES = 2000
 Z_95 = 1.96
+SSIM_WINDOW_PX, SSIM_SIGMA_PX = 11, 1.5     # these four as its authors have them
+SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,34 @@ def psnr_db(picture: np.ndarray, truth: np.ndarray, where: np.ndarray | None = N
             return float('nan')
         square = square[where]
     return float(10 * np.log10(255 ** 2 / max(square.mean(), 0.0025)))
+
+
+def ssim_map(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Structural similarity around each pixel (H, W), 1 where alike, of (H, W, 3) uint8 pictures.
+
+    Wang et al. 2004; the mean of the three channels.
+    """
+    def blurred(values: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(values, (SSIM_WINDOW_PX, SSIM_WINDOW_PX), SSIM_SIGMA_PX,
+                                borderType=cv2.BORDER_REFLECT)
+
+    a, b = picture.astype(np.float64), truth.astype(np.float64)
+    mean_a, mean_b = blurred(a), blurred(b)
+    variances = blurred(a * a) - mean_a ** 2 + blurred(b * b) - mean_b ** 2
+    covariance = blurred(a * b) - mean_a * mean_b
+    likeness = ((2 * mean_a * mean_b + SSIM_C1) * (2 * covariance + SSIM_C2)
+                / ((mean_a ** 2 + mean_b ** 2 + SSIM_C1) * (variances + SSIM_C2)))
+    return np.asarray(likeness.mean(-1))
+
+
+def gradient_energy(picture: np.ndarray) -> np.ndarray:
+    """How steep (H, W, 3) uint8 is at each pixel (H, W): squared steps to the next, right and down.
+
+    The last row and column, which have no next, are 0 in that direction. Blur takes it away.
+    """
+    steps = (np.diff(picture.astype(np.float64), axis=axis) ** 2 for axis in (0, 1))
+    down, right = (step.sum(-1) for step in steps)
+    return np.asarray(np.pad(down, ((0, 1), (0, 0))) + np.pad(right, ((0, 0), (0, 1))))
 
 
 def moving_pixels(future: np.ndarray, start: np.ndarray) -> np.ndarray:
