@@ -29,22 +29,28 @@ from dragstream_ros.evaluation.drag_benchmark import (
 from dragstream_ros.evaluation.drag_cases import DragCaseConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
 from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
+from dragstream_ros.evaluation.free_run import FreeRunConfig
+from dragstream_ros.evaluation.held_out_scenes import SceneConfig
 from dragstream_ros.evaluation.machine import describe_machine, describe_run
+from dragstream_ros.evaluation.model_benchmark import ModelBenchmarkConfig, run_model_benchmark
+from dragstream_ros.evaluation.model_pictures import ModelPictures
 from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfig, run_ros_latency
+from dragstream_ros.evaluation.side_motion import SideMotionConfig
 from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
 from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models import load_world_model
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
-PARTS = ('drags', 'speed', 'flat', 'ros')
+PARTS = ('drags', 'model', 'speed', 'flat', 'ros')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream bench``."""
     parser.add_argument(
         'part', nargs='?', default='all', choices=[*PARTS, 'all'],
-        help='drags: does what is dragged go where it should; speed: predicted seconds per second; '
-        'flat: do cost and memory grow; ros: latencies over DDS (default: all)')
+        help='drags: does what is dragged go where it should; model: how good are predictions; '
+        'speed: predicted seconds per second; flat: do cost and memory grow; '
+        'ros: latencies over DDS (default: all)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -53,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[system.name for system in SYSTEMS],
         help=f'drags: of {", ".join(system.name for system in SYSTEMS)}')
-    parser.add_argument('--pictures', type=Path, help='drags: folder for a picture of every drag')
+    parser.add_argument(
+        '--pictures', type=Path, help='drags, model: folder for a picture of every drag, model.png')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -86,6 +93,8 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
     runs: dict[str, Callable[[], dict[str, Any]]] = {
         'drags': lambda: run_drag_benchmark(
             world_model, configs['drags'], DragPictures(args.pictures, sys.stderr)),
+        'model': lambda: run_model_benchmark(
+            world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
         'ros': lambda: run_ros_latency(configs['ros'])}
@@ -97,11 +106,16 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
 
 def _configs(args: argparse.Namespace) -> dict[str, Any]:
     drags = DragBenchmarkConfig(systems=tuple(args.systems), profile=args.profile)
+    model = ModelBenchmarkConfig(side_motion=SideMotionConfig(profile=args.profile))
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
     if args.quick:
         drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
+        model = replace(
+            model, scenes=SceneConfig(scenes=4),
+            side_motion=replace(model.side_motion, cases=DragCaseConfig(n_per_kind=2)),
+            free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)
-    return {'drags': drags, 'speed': speed, 'flat': flat, 'ros': ros}
+    return {'drags': drags, 'model': model, 'speed': speed, 'flat': flat, 'ros': ros}

@@ -29,16 +29,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for line in lines)
 
 
+def _interval(values: dict[str, float], unit: float = 1.0) -> str:
+    return (f'{values["value"] / unit:+.2f} [{values["low"] / unit:+.2f}, '
+            f'{values["high"] / unit:+.2f}]')
+
+
+def _share(values: dict[str, float]) -> str:
+    return f'{100 * values["value"]:.0f}% [{100 * values["low"]:.0f}, {100 * values["high"]:.0f}]'
+
+
 def _drags(result: dict[str, Any]) -> str:
     parts = []
     for group, found in result['summary'].items():
         rows = []
         for name, values in found['systems'].items():
-            success = values['success']
             rows.append([
-                name,
-                f'{100 * success["value"]:.0f}% [{100 * success["low"]:.0f}, '
-                f'{100 * success["high"]:.0f}]',
+                name, _share(values['success']),
                 *(f'{100 * values[key]:.0f}%' for key in ('arrived', 'left_source', 'kept_area')),
                 f'{values["median_error_px"]:.2f}',
                 *(f'{values[key]:.2f}' for key in (
@@ -51,10 +57,64 @@ def _drags(result: dict[str, Any]) -> str:
         error = found['locator_error_px']
         parts.append(f'  the locator itself, in true frames half way: {error["value"]:.2f} px off')
         for name, gain in found['gain_over_undragged'].items():
-            parts.append(f'  {name} minus undragged, in lengths, paired median: '
-                         f'{gain["value"]:+.2f} [{gain["low"]:+.2f}, {gain["high"]:+.2f}]')
+            parts.append(
+                f'  {name} minus undragged, in lengths, paired median: {_interval(gain)}')
         parts.append('')
     return '\n'.join(parts).rstrip()
+
+
+def _model(result: dict[str, Any]) -> str:
+    parts = [_quality(result['quality'], where) for where in ('all', 'moving')]
+    parts += [_objects(result['objects']), _side_motion(result['side_motion']),
+              _free_run(result['free_run'])]
+    return '\n\n'.join(parts)
+
+
+def _quality(quality: dict[str, Any], where: str) -> str:
+    rows = [
+        [f'{name} {found["secs"]:g} s', f'{found["median_psnr_db"]:.1f}',
+         _interval(found['gain_db']), f'{found["median_ssim"]:.3f}',
+         f'{found["median_sharpness"]:.2f}', str(found['n'])]
+        for name, times in quality[where].items() for found in times if found['n']]
+    return table([f'model: {where} pixels', 'PSNR', 'over copy_last [95%]', 'SSIM', 'sharpness',
+                  'scenes'], rows)
+
+
+def _objects(objects: dict[str, Any]) -> str:
+    rows = [
+        [name, *(_share(found[key]) for key in ('kept', 'lost')),
+         f'{found["median_area_ratio"]:.2f}', str(found['n'])]
+        for name, found in objects['systems'].items()]
+    text = table(['model: objects at the end', 'area kept [95%]', 'lost [95%]', 'area x',
+                  'objects'], rows)
+    measure = objects['measure']
+    return text if measure is None else (
+        f'{text}\n  of {objects["n_seen"]} that are seen; the counting itself, in true frames half '
+        f'way: {100 * measure["within_tolerance"]:.0f}% within 30 %, '
+        f'median error {100 * measure["median_error"]:.1f} %')
+
+
+def _side_motion(systems: dict[str, Any]) -> str:
+    rows = [
+        [name, '-' if found['median_px'] is None else f'{found["median_px"]["value"]:.2f}',
+         '-' if found['p95_px'] is None else f'{found["p95_px"]:.2f}',
+         '-' if found['displaced_share'] is None else f'{100 * found["displaced_share"]:.0f}%',
+         f'{100 * found["lost_share"]:.0f}%', str(found['n'])]
+        for name, found in systems.items()]
+    return table(['model: still objects', 'median px', 'p95 px', 'over 1 px', 'lost', 'objects'],
+                 rows)
+
+
+def _free_run(result: dict[str, Any]) -> str:
+    rows = [
+        [f'{name} {found["secs"]:g} s', f'{found["median_sharpness"]:.2f}',
+         f'{found["median_drift"]:.2f}',
+         *(('-', '-') if found['objects'] is None else (
+             f'{found["objects"]["median_area_ratio"]:.2f}',
+             f'{100 * found["objects"]["kept_share"]:.0f}% of {found["objects"]["n"]}'))]
+        for name in ('truth', 'free_running') for found in result[name]]
+    return table([f'model: free run, {len(result["seeds"])} scenes', 'sharpness', 'drift',
+                  'area x', 'area kept'], rows)
 
 
 def _speed(result: dict[str, Any]) -> str:
@@ -70,14 +130,10 @@ def _speed(result: dict[str, Any]) -> str:
 
 
 def _flat(result: dict[str, Any]) -> str:
-    def interval(values: dict[str, float], unit: float = 1.0) -> str:
-        return (f'{values["value"] / unit:+.2f} [{values["low"] / unit:+.2f}, '
-                f'{values["high"] / unit:+.2f}]')
-
     rows = [
         [name, str(values['chunks']), f'{values["mean_ms_per_chunk"]:.1f}',
-         interval(values['slope_us_per_chunk']),
-         interval(values['slope_resident_bytes_per_chunk'], 1024),
+         _interval(values['slope_us_per_chunk']),
+         _interval(values['slope_resident_bytes_per_chunk'], 1024),
          f'{values["resident_mib"]["first"]:.1f} -> {values["resident_mib"]["last"]:.1f}',
          f'{values["context_bytes"]["last"] / 1024:.0f}']
         for name, values in result.items()]
@@ -101,4 +157,4 @@ def _ros(result: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    'drags': _drags, 'speed': _speed, 'flat': _flat, 'ros': _ros}
+    'drags': _drags, 'model': _model, 'speed': _speed, 'flat': _flat, 'ros': _ros}
