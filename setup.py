@@ -64,7 +64,6 @@ RUN = [
 LINT = ['codespell==2.4.3', 'mypy==2.4.1', 'ruff==0.17.5']
 EXTRAS = {
     'sim': ['mujoco>=3.3,<4'],
-    'train': ['matplotlib>=3.8'],
     'wan': ['diffusers>=0.42,<0.43'],
     'test': ['pytest>=8'],
     'dev': ['pre-commit>=4', *LINT],

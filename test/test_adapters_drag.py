@@ -61,11 +61,11 @@ def test_a_drag_becomes_a_command_with_the_same_numbers():
     assert second.times_secs is None and second.mask is None and command.frozen is None
 
 
-def test_zero_means_the_default_for_duration_and_radius():
+def test_zero_leaves_duration_and_region_to_the_predictor():
     command = command_from_drag(drag(handle((10, 20))))
     assert command.duration_secs == 1.0
     in_model = transform_command(command, Letterbox((640, 480), (128, 128)))
-    assert in_model.handles[0].radius_px == pytest.approx(6.0)
+    assert in_model.handles[0].radius_px is None
 
 
 def test_a_command_survives_the_way_to_a_message_and_back():
@@ -83,7 +83,7 @@ def test_a_command_survives_the_way_to_a_message_and_back():
     for one, other in zip(command.handles, again.handles, strict=True):
         for field in ('path_px', 'times_secs', 'operation', 'centre_px', 'mask'):
             assert np.array_equal(getattr(one, field), getattr(other, field))
-        assert other.radius_px == pytest.approx(one.radius_px)
+        assert other.radius_px == one.radius_px
 
 
 def test_a_polygon_covers_the_pixels_whose_centres_it_holds():

@@ -46,7 +46,7 @@ def test_the_picture_of_a_still_camera_is_predicted_to_stay(bench):
 
     clip = bench.until(horizon, 30.0)[0]
     frames = np.stack([array_from_image(frame) for frame in clip.frames]).astype(int)
-    assert frames.shape == (4, 96, 128, 3)
+    assert frames.shape == (5, 96, 128, 3)
     assert np.abs(frames - picture).mean() < 25
 
 
@@ -58,6 +58,6 @@ def test_a_drag_is_answered_whatever_the_control(bench, control):
     bench.drag((40, 40), (60, 40), drag_id=control)
     bench.until(lambda: bench.clips(drag_id=control, last=True), 60.0, filming=True)
     clip = bench.clips(drag_id=control)[0]
-    assert len(clip.tracks[0].positions) == len(clip.frames) == 4
+    assert len(clip.tracks[0].positions) == len(clip.frames) == 5
     assert all(0.0 <= confidence <= 1.0 for confidence in clip.confidence)
     assert bench.said() == []

@@ -56,10 +56,10 @@ def test_nothing_is_predicted_before_the_first_frame(model) -> None:
 
 def test_an_anchor_is_predicted_up_to_the_horizon_and_then_input_is_awaited(model) -> None:
     chunks = drained(started(model, horizon_secs=1.0))
-    assert [c.chunk_index for c in chunks] == [0, 1, 2]
-    assert [c.last for c in chunks] == [False, False, True]
+    assert [c.chunk_index for c in chunks] == [0, 1]
+    assert [c.last for c in chunks] == [False, True]
     offsets = np.concatenate([c.offsets_secs for c in chunks])
-    assert offsets == pytest.approx(0.1 * np.arange(1, 13))
+    assert offsets == pytest.approx(0.1 * np.arange(1, 11))
     assert {c.source_stamp_ns for c in chunks} == {5 * PERIOD_NS}
 
 
@@ -95,9 +95,9 @@ def test_a_drag_starts_a_new_anchor_at_once_and_says_where_its_handle_shall_be(m
     drained(stream)
     stream.push_drag(drag((40, 40), (60, 50)))
     chunks = drained(stream)
-    assert [c.drag_id for c in chunks] == ['d', 'd', 'd']
-    assert chunks[1].tracks_px[0, 1] == pytest.approx([52, 46])        # 0.6 s of 1 s
-    assert chunks[2].tracks_px[0, -1] == pytest.approx([60, 50])
+    assert [c.drag_id for c in chunks] == ['d', 'd']
+    assert chunks[1].tracks_px[0, 0] == pytest.approx([52, 46])        # 0.6 s of 1 s
+    assert chunks[1].tracks_px[0, -1] == pytest.approx([60, 50])
 
 
 def test_a_drag_changes_the_prediction_and_a_release_brings_the_old_one_back(model) -> None:
@@ -165,8 +165,8 @@ def test_several_handles_each_stop_at_the_end_of_their_own_path(model) -> None:
         DragHandle(path_px=np.array([[90.0, 90.0], [90.0, 60.0]]))))
     stream.push_drag(command)
     first = drained(stream)[0]
-    assert first.tracks_px[0, 1:] == pytest.approx(np.array([[40, 20]] * 3))
-    assert first.tracks_px[1, -1] == pytest.approx([90, 78])
+    assert first.tracks_px[0, 1:] == pytest.approx(np.array([[40, 20]] * 4))
+    assert first.tracks_px[1, -1] == pytest.approx([90, 75])
 
 
 def test_following_a_drag_goes_on_along_its_path_by_the_clock(model) -> None:
@@ -200,7 +200,7 @@ def test_a_preview_asks_where_the_handle_is_at_every_anchor(model) -> None:
 def test_a_branch_predicts_the_same_past_and_leaves_the_stream_alone(model) -> None:
     stream = started(model)
     expected = drained(started(model))
-    branch = stream.branch(horizon_secs=0.4)
+    branch = stream.branch(horizon_secs=0.5)
     branch.push_drag(drag((40, 40), (80, 80)))
     assert [c.last for c in drained(branch)] == [True]
     assert all(np.array_equal(a.frames, b.frames)
@@ -209,7 +209,7 @@ def test_a_branch_predicts_the_same_past_and_leaves_the_stream_alone(model) -> N
 
 def test_the_live_context_is_bit_identical_after_a_guided_drag(model) -> None:
     stream = started(model, control='guidance')
-    keys = stream._context.keys.clone()
+    keys = torch.stack(stream._context.keys)
     stream.push_drag(drag((40, 40), (60, 40)))
     drained(stream)
-    assert torch.equal(stream._context.keys, keys)
+    assert torch.equal(torch.stack(stream._context.keys), keys)

@@ -9,7 +9,12 @@ import torch
 
 from dragstream_ros.core.drag_maps import drag_maps, map_flow
 from dragstream_ros.training import cli
-from dragstream_ros.training.sample_drags import DragSampling, chunk_maps, sample_handles
+from dragstream_ros.training.sample_drags import (
+    DragSampling,
+    chunk_maps,
+    sample_handles,
+    sample_held,
+)
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 TRACKS = np.cumsum(np.ones((5, 6, 2)), 0)           # six points, all going one way
@@ -59,12 +64,32 @@ def test_no_handle_gives_empty_maps() -> None:
     assert maps.shape == (4, 6, 16, 16) and not maps.any()
 
 
+def test_what_a_training_handle_holds_is_the_thing_around_it_and_not_the_whole_arm() -> None:
+    masks = np.zeros((128, 128), np.uint8)
+    masks[60:70, :] = 1                                     # an arm across the picture
+    tracks = np.array([[[64.0, 65.0]], [[80.0, 65.0]]])
+    for seed in range(20):
+        held = sample_held(np.zeros((128, 128, 3), np.uint8), masks, tracks,
+                           np.random.default_rng(seed))
+        assert held is not None
+        rows, columns = np.nonzero(held.masks[0].numpy())
+        assert 58 <= rows.min() and rows.max() <= 71 and 10 <= np.ptp(columns) <= 62
+        assert held.poses[-1][0].delta_px.tolist() == [16, 0]
+
+
+def test_a_handle_that_left_the_picture_holds_nothing() -> None:
+    tracks = np.array([[[-5.0, 65.0]], [[-9.0, 65.0]]])
+    assert sample_held(np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128), np.uint8), tracks,
+                       np.random.default_rng(0)) is None
+
+
 def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypatch) -> None:
     from dragstream_ros.simulation.no_graphics import NoGraphics
     config = tmp_path / 'tiny.yaml'
     config.write_text(
-        'sigmas: [1.0, 0.5]\nepisodes: {episodes: 2, episode_secs: 2.0}\n'
-        'autoencoder: {minutes: 0.02, batch: 2}\ndynamics: {minutes: 0.04, batch: 1}\n')
+        'sigmas: [0.5]\nepisodes: {episodes: 2, episode_secs: 2.0}\n'
+        'autoencoder: {minutes: 0.02, batch: 2}\nflow: {minutes: 0.02, batch: 2}\n'
+        'dynamics: {minutes: 0.04, batch: 1}\n')
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     torch.set_num_threads(1)
     args = argparse.Namespace(config=config, folder=tmp_path / 'run', first=None)

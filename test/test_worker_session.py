@@ -268,6 +268,14 @@ def test_a_drag_outlives_a_hole_in_the_camera_stream(session):
     assert session.step()[0].drag_id == 'a'
 
 
+def test_a_drag_right_after_new_settings_is_served_before_another_image_comes(session):
+    session.feed(frames(0.0, 0.1))
+    session.handle(Retune(settings=StreamSettings(horizon_secs=0.8)))
+    pushed = PushDrag(command=drag((60, 40), (80, 40), t_secs=0.1), generation=0)
+    assert session.handle(pushed) == []
+    assert session.step()[0].drag_id == 'a'
+
+
 def test_other_settings_apply_from_the_next_chunk_on(session):
     session.feed(frames(0.0))
     assert len(run(session)) == 3

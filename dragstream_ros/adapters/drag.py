@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from dragstream_ros.msg import DragHandle as DragHandleMessage
 
 DEFAULT_DURATION_SECS = 1.0
-DEFAULT_RADIUS = 6 / 128  # of the image's longer side: 6 px of the bundled model's 128
 LARGEST_COORDINATE_PX = 1e6  # polygons may leave the image, but must fit fixed-point numbers
 
 
@@ -126,7 +125,7 @@ def transform_command(command: DragCommand, letterbox: Letterbox) -> DragCommand
             path_px=letterbox.to_target(handle.path_px),
             centre_px=None if handle.centre_px is None else letterbox.to_target(handle.centre_px),
             mask=region(handle.mask),
-            radius_px=handle.radius_px * letterbox.scale,
+            radius_px=None if handle.radius_px is None else handle.radius_px * letterbox.scale,
         )
         for handle in command.handles
     )
@@ -153,7 +152,7 @@ def _handle(message: DragHandleMessage, image_size: Size, name: str) -> DragHand
         operation=operation,
         centre_px=_points([message.centre])[0] if turns else None,
         mask=_region(message.mask_polygon, message.mask, image_size, f'the mask of {name}'),
-        radius_px=message.radius_px or DEFAULT_RADIUS * max(image_size),
+        radius_px=message.radius_px or None,
     )
 
 
@@ -163,7 +162,7 @@ def _handle_message(handle: DragHandle, header: Header) -> DragHandleMessage:
     message = DragHandleMessage(
         path=[_point(point) for point in handle.path_px],
         operation=int(handle.operation),
-        radius_px=float(handle.radius_px),
+        radius_px=float(handle.radius_px or 0.0),
     )
     if handle.times_secs is not None:
         message.times_secs = [float(time) for time in handle.times_secs]

@@ -42,7 +42,8 @@ class DragHandle:
         from centre_px counts; turns of more than half a circle need way-points in between.
     times_secs: (N,) from 0.0, never decreasing; None: constant speed along the path (constant rate
         of turn for ROTATE), arriving at the command's duration.
-    mask: (H, W) bool, the region at command time; None: a disc of radius_px around path_px[0].
+    mask: (H, W) bool, the region at command time; None: a disc of radius_px around path_px[0], and
+        without a radius what stands out there in the picture.
     """
 
     path_px: np.ndarray
@@ -50,7 +51,7 @@ class DragHandle:
     operation: Operation = Operation.TRANSLATE
     centre_px: np.ndarray | None = None
     mask: np.ndarray | None = None
-    radius_px: float = 6.0
+    radius_px: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,9 +223,9 @@ def _validate_handle(handle: DragHandle, image_size: tuple[int, int], name: str)
         f'{image_size[0]}x{image_size[1]} picture; start the drag inside it.',
     )
     _require(
-        handle.radius_px > 0.0,
+        handle.radius_px is None or handle.radius_px > 0.0,
         ErrorCode.DRAG_INVALID,
-        f'{name} has a radius of {handle.radius_px:g} px; it must be positive.',
+        f'{name} has a radius of {handle.radius_px} px; it must be positive.',
     )
     if handle.times_secs is not None:
         _validate_times(handle.times_secs, len(path_px), name)

@@ -9,7 +9,7 @@ latent's statistics are put back.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from dragstream_ros.core.distribution_rectification import (
 )
 from dragstream_ros.core.drag import DragCommand, DragMode, Pose, n_segments, pose_at
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig, low_pass
-from dragstream_ros.core.world_model import Tap, WorldModel
+from dragstream_ros.core.world_model import Conditions, Tap, WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class DragGuidanceConfig:
     update: 'plain', z -= rate * G * g (paper); 'normalised', the same with g / rms(g); 'sign',
         AdamW started anew each time (code, spec 1.5.1).
     distance: between features.  sigma_ratio: of the Gaussian to the region's box.
-    background_weight: of what shall stay.  latent_weight: of the clean latent itself, moved, beside
-    the features (ours: the features of a small model carry little).  start_from_moved: add the
-    moved latent's difference to z before the first iteration (ours).
+    background_weight: of what shall stay.  start_from_held: the first guess has what is held in its
+    place (ours).  latent_weight: of the distance from that guess where something comes or goes,
+    beside the features (ours: the features of a small model carry little).
     """
 
     taps: tuple[int, ...] = (1, 2)
-    guided_step: int = 1
-    iterations_per_segment: int = 5
+    guided_step: int = 0
+    iterations_per_segment: int = 3
     max_segments: int = 1
     translation_step_cells: float = 2.0
     rotation_step_deg: float = 8.0
@@ -49,7 +49,7 @@ class DragGuidanceConfig:
     distance: Literal['l1', 'l2'] = 'l1'
     feature_weight: float = 1.0
     latent_weight: float = 1.0
-    start_from_moved: bool = True
+    start_from_held: bool = True
     background_weight: float = 1.0
     sigma_ratio: float = 1.0
     dilate_cells: int = 1
@@ -66,10 +66,10 @@ class DragGuidanceConfig:
 PROFILES = {
     'fast': DragGuidanceConfig(),
     'code': DragGuidanceConfig(
-        update='sign', rate=0.02, distance='l2', latent_weight=0.0, start_from_moved=False,
-        sigma_ratio=1.875, max_segments=8),
+        iterations_per_segment=5, update='sign', rate=0.02, distance='l2', latent_weight=0.0,
+        start_from_held=False, sigma_ratio=1.875, max_segments=8),
     'paper': DragGuidanceConfig(
-        iterations_per_segment=4, latent_weight=0.0, start_from_moved=False, sigma_ratio=0.5,
+        iterations_per_segment=4, latent_weight=0.0, start_from_held=False, sigma_ratio=0.5,
         frequency=FrequencySelectionConfig(cutoffs=(0.2, 0.4, 0.6, 1.0)),
         rectification=DistributionRectificationConfig(
             in_loop='neighbours', after_loop=False, x0=False)),
@@ -80,12 +80,13 @@ PROFILES = {
 class Reference:
     """A chunk as it was before the drag: what the handles' features are taken from.
 
-    noisy: (F, C, h, w) at the guided step; x0: (F, C, h, w) clean; context: what came before.
+    noisy: (F, C, h, w) at the guided step; x0: (F, C, h, w) clean; conditions: what it was, or
+    could have been, predicted from.
     """
 
     noisy: torch.Tensor
     x0: torch.Tensor
-    context: Any
+    conditions: Conditions
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,13 @@ class _Segment:
     """What one progressive segment asks for.
 
     frames: the chunk's frames that shall move, and for each the handles' masks (h, w) bool and
-    poses.  latent: (F, C, h, w), the clean chunk with the handles moved and the places they leave
-    filled in; moved: (F, 1, h, w) bool, where it differs from the undragged one.
+    poses.  moved: (F, 1, h, w) bool, where something comes or goes.
     select: (F, 1, h, w) in 0..1, where the update acts; stay: (F, 1, h, w) 0 or 1.
     """
 
     frames: list[int]
     masks: list[list[torch.Tensor]]
     poses: list[list[region.CellPose]]
-    latent: torch.Tensor
     moved: torch.Tensor
     select: torch.Tensor
     stay: torch.Tensor
@@ -114,8 +113,9 @@ class DragGuidance:
         self.world_model = world_model
         self.config = config
 
-    def optimise(self, z: torch.Tensor, context: Any, reference: Reference, command: DragCommand,
-                 times_secs: np.ndarray, *, neighbours: torch.Tensor, seed: int) -> torch.Tensor:
+    def optimise(self, z: torch.Tensor, conditions: Conditions, reference: Reference,
+                 command: DragCommand, times_secs: np.ndarray, *, neighbours: torch.Tensor,
+                 seed: int) -> torch.Tensor:
         """Return the noisy chunk (F, C, h, w) after the drag; nothing else changes.
 
         times_secs: (F + 1,) time after the drag's start of the last known frame and of every frame
@@ -127,8 +127,8 @@ class DragGuidance:
         sigma = self.world_model.sigmas[config.guided_step]
         rectifier = DistributionRectifier(config.rectification, z, sigma=sigma,
                                           neighbours=neighbours)
-        variants = self._reference_features(reference) if config.feature_weight else []
-        still = self._x0(z, context)
+        variants = _Variants(self, reference)
+        still = self._x0(z, conditions)
         regions = [region.dilate(mask, config.dilate_cells) for mask in self._regions(command)]
         frames = [len(z) - 1] if command.mode == DragMode.EDIT else list(range(len(z)))
         start, *poses = [[pose_at(handle, float(t), command.duration_secs)
@@ -137,26 +137,17 @@ class DragGuidance:
         count = self._segment_count(poses)
         for index in range(1, count + 1):
             segment = self._segment(frames, poses, start, regions, index / count, still,
-                                    reference.x0[-1], command.frozen)
-            if config.start_from_moved:
-                z = z + (1 - sigma) * segment.moved * (segment.latent - self._x0(z, context))
+                                    command.frozen)
             for _ in range(config.iterations_per_segment):
-                features = variants[config.frequency.choose(generator)] if variants else None
-                gradient = self._gradient(z, context, features, still, segment)
+                features = (variants[config.frequency.choose(generator)]
+                            if config.feature_weight else None)
+                gradient = self._gradient(z, conditions, features, still, segment)
                 z = rectifier.in_loop(self._updated(z, gradient, segment.select))
         return rectifier.after_loop(z)
 
     # --- features -------------------------------------------------------------------------------
 
-    def _reference_features(self, reference: Reference) -> list[torch.Tensor]:
-        """Variants (D, h, w) of the last reference frame's features, lazily: only for a drag."""
-        config, model = self.config, self.world_model
-        with torch.no_grad():
-            taps = model.denoise(reference.noisy, config.guided_step, reference.context,
-                                 taps=config.taps, stop_after_taps=True).taps
-            return [self._features(taps, cutoff)[-1] for cutoff in config.frequency.cutoffs]
-
-    def _features(self, taps: dict[int, Tap], cutoff: float | None = None) -> torch.Tensor:
+    def features(self, taps: dict[int, Tap], cutoff: float | None = None) -> torch.Tensor:
         """Attention outputs of all taps as maps on the latent grid, (F, D, h, w).
 
         Keys and values are constants here: the gradient reaches z through the queries (spec 1.3).
@@ -173,9 +164,9 @@ class DragGuidance:
         tokens = torch.cat(outputs, -1).unflatten(0, (-1, *grid)).permute(0, 3, 1, 2)
         return functional.interpolate(tokens, size=model.latent_shape[1:], mode='bilinear')
 
-    def _x0(self, z: torch.Tensor, context: Any) -> torch.Tensor:
+    def _x0(self, z: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         with torch.no_grad():
-            x0 = self.world_model.denoise(z, self.config.guided_step, context).x0
+            x0 = self.world_model.denoise(z, self.config.guided_step, conditions).x0
         assert x0 is not None
         return x0
 
@@ -203,25 +194,19 @@ class DragGuidance:
 
     def _segment(self, frames: list[int], poses: list[list[Pose]], start: list[Pose],
                  regions: list[torch.Tensor], fraction: float, still: torch.Tensor,
-                 before: torch.Tensor, frozen: np.ndarray | None) -> _Segment:
+                 frozen: np.ndarray | None) -> _Segment:
         """Targets of all frames at this fraction of the motion.
 
-        still: (F, C, h, w) the undragged clean chunk; before: (C, h, w) the last frame before the
-        drag.  What a handle leaves, now or at the chunk's start, need not stay.
+        What a handle leaves, now or at the chunk's start, need not stay.
         """
-        latent, moved = still.clone(), torch.zeros_like(still[:, :1], dtype=torch.bool)
+        moved = torch.zeros_like(still[:, :1], dtype=torch.bool)
         select, stay = torch.zeros_like(still[:, :1]), torch.ones_like(still[:, :1])
         left = torch.stack([region.warp(mask, self._cells(pose)) | mask
                             for mask, pose in zip(regions, start, strict=True)]).any(0)
         cells = [[self._cells(pose.scaled(fraction)) for pose in frame] for frame in poses]
         masks = [[region.warp(mask, pose) for mask, pose in zip(regions, frame, strict=True)]
                  for frame in cells]
-        for frame, targets, motions in zip(frames, masks, cells, strict=True):
-            latent[frame] = region.fill(still[frame], left)
-            for mask, motion in zip(regions, motions, strict=True):
-                share = region.warp_smoothly(mask.float()[None], motion)
-                carried = region.warp_smoothly(before, motion)
-                latent[frame] = latent[frame].lerp(carried, share)
+        for frame, targets in zip(frames, masks, strict=True):
             moved[frame, 0] = torch.stack(targets).any(0) | left
             stay[frame, 0] = (~moved[frame, 0]).float()
             select[frame, 0] = region.merge_gaussians(
@@ -232,23 +217,23 @@ class DragGuidance:
                                         self.world_model.latent_shape[:0:-1])
             select, moved = select * ~held, moved & ~held
             stay = torch.maximum(stay, held.float())
-        return _Segment(frames, masks, cells, latent, moved, select, stay)
+        return _Segment(frames, masks, cells, moved, select, stay)
 
     # --- one iteration --------------------------------------------------------------------------
 
-    def _gradient(self, z: torch.Tensor, context: Any, features: torch.Tensor | None,
+    def _gradient(self, z: torch.Tensor, conditions: Conditions, features: torch.Tensor | None,
                   still: torch.Tensor, segment: _Segment) -> torch.Tensor:
         config = self.config
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            now = self.world_model.denoise(z, config.guided_step, context, taps=config.taps)
+            now = self.world_model.denoise(z, config.guided_step, conditions, taps=config.taps)
             assert now.x0 is not None
             loss = config.background_weight * ((now.x0 - still) * segment.stay).pow(2).mean()
             if features is not None:
                 loss = loss + config.feature_weight * self._feature_loss(
-                    self._features(now.taps), features, segment)
+                    self.features(now.taps), features, segment)
             if config.latent_weight:
-                error = self._distance(now.x0 - segment.latent).mean(1, keepdim=True)
+                error = self._distance(now.x0 - conditions.guess).mean(1, keepdim=True)
                 cells = segment.moved.sum().clamp_min(1)
                 loss = loss + config.latent_weight * (error * segment.moved).sum() / cells
             return torch.autograd.grad(loss, z)[0]
@@ -277,3 +262,24 @@ class DragGuidance:
         if self.config.update == 'normalised':
             gradient = gradient / gradient.pow(2).mean().sqrt().clamp_min(1e-12)
         return z - self.config.rate * select * gradient
+
+
+class _Variants:
+    """Features (D, h, w) of the last reference frame, of each cut-off, when they are asked for."""
+
+    def __init__(self, guidance: DragGuidance, reference: Reference) -> None:
+        self._guidance, self._reference = guidance, reference
+        self._taps: dict[int, Tap] = {}
+        self._made: dict[int, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def __getitem__(self, index: int) -> torch.Tensor:
+        config, reference = self._guidance.config, self._reference
+        if not self._taps:
+            self._taps = self._guidance.world_model.denoise(
+                reference.noisy, config.guided_step, reference.conditions, taps=config.taps,
+                stop_after_taps=True).taps
+        if index not in self._made:
+            cutoff = config.frequency.cutoffs[index]
+            self._made[index] = self._guidance.features(self._taps, cutoff)[-1]
+        return self._made[index]

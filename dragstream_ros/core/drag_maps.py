@@ -40,7 +40,8 @@ def map_hole(maps: torch.Tensor) -> torch.Tensor:
     half at 2.8 cells from it.
     """
     near, weighted = maps[..., 0:1, :, :], maps[..., 1:3, :, :]
-    cells = (weighted / near.clamp_min(1e-4)).norm(dim=-3, keepdim=True) * DISPLACEMENT_CELLS
+    dx, dy = (weighted / near.clamp_min(1e-4)).split(1, -3)
+    cells = torch.hypot(dx, dy) * DISPLACEMENT_CELLS
     return near ** 2 / (near ** 2 + 0.0003) * (4 * cells).clamp(0, 1)
 
 

@@ -44,7 +44,7 @@ def handle_region(
     if handle.mask is not None:
         return mask_to_cells(torch.from_numpy(handle.mask), latent_size)
     x, y = handle.path_px[0].tolist()
-    return mask_to_cells(disc((x, y), handle.radius_px, image_size), latent_size)
+    return mask_to_cells(disc((x, y), handle.radius_px or 0.0, image_size), latent_size)
 
 
 def mask_to_cells(

@@ -16,26 +16,30 @@ from dragstream_ros.core.distribution_rectification import rectify_x0
 from dragstream_ros.core.drag import DragCommand, position_at, resize_points
 from dragstream_ros.core.drag_guidance import DragGuidance, Reference
 from dragstream_ros.core.drag_maps import drag_maps
-from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.core.held import Held
+from dragstream_ros.core.world_model import Conditions, WorldModel
 
 
 @dataclass(frozen=True)
 class Rollout:
     """Where a prediction stands.
 
-    context: of all frames so far, predicted ones included.
+    context: of all frames so far, predicted ones included; frame: (H, W, 3) uint8, the last.
     anchor_latents: (n, C, h, w), the newest real frames, which drift is measured from.
     neighbours: the clean chunks just before, real ones included.
-    command: the drag, from stamp_ns on; reference: the frames before it.
+    command: the drag, from stamp_ns on; grabbed: (H, W, 3) uint8, the frame of that time;
+        reference: the frames before it, where it is guided.
     newest: the newest predicted chunk, as an edit needs it.
     """
 
     context: Any
+    frame: np.ndarray
     anchor_latents: torch.Tensor
     source_stamp_ns: int
     neighbours: tuple[torch.Tensor, ...]
     chunk_index: int = 0
     command: DragCommand | None = None
+    grabbed: np.ndarray | None = None
     reference: Reference | None = None
     newest: Reference | None = None
     drag_id: str = ''
@@ -84,55 +88,72 @@ class ChunkPredictor:
         tracks = _tracks(command, times_secs)
         now = time.perf_counter()
         with torch.no_grad():
-            x0, noisy = self._denoise(rollout, command, tracks, times_secs, stopwatch)
+            conditions = model.condition(
+                rollout.context, rollout.frame, self._maps(command, tracks),
+                self._held(rollout, command, times_secs))
+            now = stopwatch.lap('condition', now)
+            x0, noisy = self._denoise(rollout, conditions, command, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
             context = rollout.context if is_last else model.commit(x0, rollout.context)
             now = stopwatch.lap('commit', now)
             frames = model.decode(x0)
             stopwatch.lap('decode', now)
         kept = self.guidance.config.rectification.neighbour_chunks
-        done = replace(rollout, context=context, chunk_index=rollout.chunk_index + 1,
-                       newest=Reference(noisy, x0, rollout.context),
+        done = replace(rollout, context=context, frame=frames[-1],
+                       chunk_index=rollout.chunk_index + 1,
+                       newest=Reference(noisy, x0, conditions),
                        neighbours=(*rollout.neighbours, x0)[-kept:])
         return ChunkResult(done, frames, x0, tracks[:, 1:])
 
-    def reference(self, latents: torch.Tensor, context: Any) -> Reference:
-        """Real frames (F, C, h, w) as a chunk, noised as a prediction is at the guided step."""
+    def reference(self, latents: torch.Tensor, context: Any, frame: np.ndarray) -> Reference:
+        """Real frames (F, C, h, w) as a chunk, noised as a prediction is at the guided step.
+
+        context, frame: what was known before them, and the frame (H, W, 3) before them.
+        """
         step = self.guidance.config.guided_step
         sigma = self.world_model.sigmas[step]
         noisy = (1 - sigma) * latents + sigma * self._noises(0)[step]
-        return Reference(noisy, latents, context)
+        return Reference(noisy, latents,
+                         self.world_model.condition(context, frame, guess=latents))
 
-    def _denoise(self, rollout: Rollout, command: DragCommand | None, tracks: np.ndarray,
+    def _denoise(self, rollout: Rollout, conditions: Conditions, command: DragCommand | None,
                  times_secs: np.ndarray, stopwatch: Stopwatch,
                  ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the clean chunk, and the noisy one as it entered the guided step."""
         model, config = self.world_model, self.guidance.config
-        maps = None if command is None or self.guided else self._maps(tracks)
         noises, neighbours = self._noises(rollout.chunk_index), torch.cat(rollout.neighbours)
-        x0 = z = noisy = noises[0]
+        x0 = noisy = conditions.guess
         for step, sigma in enumerate(model.sigmas):
-            if step:
-                z = (1 - sigma) * x0 + sigma * noises[step]
+            z = (1 - sigma) * x0 + sigma * noises[step]
             if step == config.guided_step:
                 if command is not None and self.guided:
                     assert rollout.reference is not None
                     started = time.perf_counter()
                     z = self.guidance.optimise(
-                        z, rollout.context, rollout.reference, command, times_secs,
+                        z, conditions, rollout.reference, command, times_secs,
                         neighbours=neighbours, seed=self._chunk_seed(rollout.chunk_index))
                     stopwatch.lap('guide', started)
                 noisy = z
-            estimate = model.denoise(z, step, rollout.context, maps).x0
+            estimate = model.denoise(z, step, conditions).x0
             assert estimate is not None
             x0 = rectify_x0(estimate, neighbours) if config.rectification.x0 else estimate
         return x0, noisy
 
-    def _maps(self, tracks: np.ndarray) -> torch.Tensor:
+    def _maps(self, command: DragCommand | None, tracks: np.ndarray) -> torch.Tensor | None:
+        """Only a model that is conditioned is told of the drag."""
+        if command is None or self.guided:
+            return None
         model = self.world_model
         _, h, w = model.latent_shape
         cells = torch.from_numpy(resize_points(tracks, model.image_size, (w, h))).float()
         return drag_maps(cells[:, 0], cells[:, 1:], (h, w))
+
+    def _held(self, rollout: Rollout, command: DragCommand | None,
+              times_secs: np.ndarray) -> Held | None:
+        if command is None or (self.guided and not self.guidance.config.start_from_held):
+            return None
+        assert rollout.grabbed is not None
+        return Held.of(command, rollout.grabbed, times_secs)
 
     def _noises(self, chunk_index: int) -> list[torch.Tensor]:
         """The noise of each denoise step: the same for the same chunk of every anchor.

@@ -17,6 +17,7 @@ import torch
 
 from dragstream_ros.core.drag import DragCommand, DragMode, advance, is_noop, validate_command
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
+from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.rollout import ChunkPredictor, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.world_model import WorldModel
 
@@ -75,17 +76,20 @@ class DragStream:
     locate: called with the pushed command and an anchor's stamp when a prediction starts there;
         returns the command with its handles where they are in that frame (the core tracks
         nothing).  What it raises drops the drag and leaves ``step``.
+    grow: finds the region of a handle that came without one, such as masks.grow_region; without it,
+        that is the one cell the handle points at.
     """
 
     def __init__(self, world_model: WorldModel, guidance: DragGuidanceConfig | None = None,
-                 config: StreamConfig | None = None, locate: Locate | None = None) -> None:
+                 config: StreamConfig | None = None, locate: Locate | None = None,
+                 grow: Grow | None = None) -> None:
         self.world_model = world_model
         self.config = config or StreamConfig()
         self._guidance = guidance or DragGuidanceConfig.profile('fast')
         self._predictor = ChunkPredictor(
             world_model, DragGuidance(world_model, self._guidance),
             guided=self.config.control == 'guidance', seed=self.config.seed)
-        self._locate = locate
+        self._locate, self._grow = locate, grow
         self._epoch = self._anchor = -1
         self._command: DragCommand | None = None
         self._rollout: Rollout | None = None
@@ -162,9 +166,10 @@ class DragStream:
         """Return a stream with the same past, shared, that can be dragged on its own."""
         config = self.config if horizon_secs is None else replace(
             self.config, horizon_secs=horizon_secs)
-        twin = DragStream(self.world_model, self._guidance, config, self._locate)
+        twin = DragStream(self.world_model, self._guidance, config, self._locate, self._grow)
         twin._epoch, twin._anchor = self._epoch, self._anchor
-        twin._context, twin._stamp_ns = self._context, self._stamp_ns
+        twin._context, twin._frame = self._context, self._frame
+        twin._stamp_ns = self._stamp_ns
         twin._recent = self._recent.copy()
         return twin
 
@@ -184,12 +189,13 @@ class DragStream:
     def _clear(self) -> None:
         self._context = self.world_model.empty_context()
         self._stamp_ns: int | None = None
+        self._frame: np.ndarray | None = None
         self._rollout = None
         self._fresh_drag = False
         self._encode_secs = {}
-        # The newest real latents, each with the context before it (None: it was the first): the
-        # reference of a drag.
-        self._recent: deque[tuple[torch.Tensor, Any]] = deque(
+        # The newest real latents, each with the context and the frame before it (None: it was the
+        # first): the reference of a drag.
+        self._recent: deque[tuple[torch.Tensor, Any, np.ndarray | None]] = deque(
             maxlen=self.world_model.frames_per_chunk)
 
     def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
@@ -197,8 +203,8 @@ class DragStream:
         now = time.perf_counter()
         latent = self.world_model.encode(frame[None])
         now = stopwatch.lap('encode', now)
-        self._recent.append((latent, None if self._stamp_ns is None else self._context))
-        self._context = self.world_model.commit(latent, self._context)
+        self._recent.append((latent, self._context, self._frame))
+        self._context, self._frame = self.world_model.commit(latent, self._context), frame
         stopwatch.lap('commit', now)
         self._stamp_ns = stamp_ns
 
@@ -220,8 +226,9 @@ class DragStream:
     def _new_rollout(self) -> Rollout:
         assert self._stamp_ns is not None
         self._anchor += 1
-        latents = torch.cat([latent for latent, _ in self._recent])
-        rollout = Rollout(self._context, latents, self._stamp_ns, (latents,))
+        assert self._frame is not None
+        latents = torch.cat([latent for latent, _, _ in self._recent])
+        rollout = Rollout(self._context, self._frame, latents, self._stamp_ns, (latents,))
         return self._dragged(rollout, None)
 
     def _dragged(self, rollout: Rollout, newest: Reference | None) -> Rollout:
@@ -236,8 +243,14 @@ class DragStream:
             return replace(rollout, command=None, drag_id='')
         start = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
         command = replace(command, stamp_ns=rollout.source_stamp_ns + round(start * NS))
-        reference = newest or self._real_reference()
-        return replace(rollout, command=command, reference=reference, drag_id=command.drag_id)
+        reference = None
+        if self._predictor.guided:
+            reference = newest or self._real_reference()
+        return replace(rollout, command=self._with_regions(command, rollout.frame),
+                       grabbed=rollout.frame, reference=reference, drag_id=command.drag_id)
+
+    def _with_regions(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
+        return command if self._grow is None else with_regions(command, picture, self._grow)
 
     def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:
         if self.config.replay == 'follow':
@@ -256,12 +269,14 @@ class DragStream:
 
     def _real_reference(self) -> Reference:
         """The newest real frames as a chunk; the first is repeated where there are too few."""
-        latents = torch.cat([latent for latent, _ in self._recent])
+        latents = torch.cat([latent for latent, _, _ in self._recent])
         missing = self.world_model.frames_per_chunk - len(latents)
-        before = None if missing else self._recent[0][1]
+        _, context, frame = self._recent[0]
+        if frame is None:       # nothing was before the first: put them after themselves
+            context, frame = self._context, self._frame
+        assert frame is not None
         return self._predictor.reference(
-            torch.cat([latents[:1].expand(missing, -1, -1, -1), latents]),
-            self._context if before is None else before)
+            torch.cat([latents[:1].expand(missing, -1, -1, -1), latents]), context, frame)
 
     def _animate(self, rollout: Rollout, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         command = rollout.command
@@ -292,7 +307,10 @@ class DragStream:
         assert newest is not None
         self._command, self._fresh_drag = None, False
         before = self._rollout.neighbours
-        rollout = replace(self._rollout, context=newest.context, reference=newest,
+        command = self._with_regions(command, self._rollout.frame)
+        rollout = replace(self._rollout, context=newest.conditions.context,
+                          frame=newest.conditions.newest, grabbed=self._rollout.frame,
+                          reference=newest,
                           chunk_index=self._rollout.chunk_index - 1, drag_id=command.drag_id,
                           command=None, neighbours=before[:-1] or before)
         # The path is spread over the chunk and arrives in its last frame.

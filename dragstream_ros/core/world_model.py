@@ -15,6 +15,8 @@ if TYPE_CHECKING:       # a model of another framework should not have to load t
     import numpy as np
     import torch
 
+    from dragstream_ros.core.held import Held
+
 
 @dataclass(frozen=True)
 class Tap:
@@ -27,6 +29,20 @@ class Tap:
     queries: torch.Tensor
     keys: torch.Tensor
     values: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """All that one chunk is predicted from; stays the same through its denoise steps.
+
+    context: of all frames before the chunk.  newest: (H, W, 3) uint8 RGB, the last of them.
+    guess: (F, C, h, w), the chunk as far as can be told before denoising, zeros where the model
+        does not guess.  Models add what they prepare once for all steps.
+    """
+
+    context: Any
+    newest: np.ndarray
+    guess: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,8 @@ class WorldModel(Protocol):
     frames_per_chunk: latent frames that are denoised together.
     latent_shape: (C, h, w) of one latent frame.
     token_grid: (h', w') of the attention tokens of one latent frame.
-    sigmas: noise level of each denoise step, from 1.0 down; x = (1 - sigma) x0 + sigma noise.
+    sigmas: noise level of each denoise step, falling; x = (1 - sigma) x0 + sigma noise, where the
+        first x0 is the guess.
     """
 
     image_size: tuple[int, int]
@@ -67,12 +84,20 @@ class WorldModel(Protocol):
         """Decode (T, C, h, w) latents as (T, H, W, 3) uint8 RGB frames."""
         ...
 
-    def denoise(self, x: torch.Tensor, step: int, context: Any,
-                drag_maps: torch.Tensor | None = None, taps: Sequence[int] = (),
+    def condition(self, context: Any, newest: np.ndarray, drag_maps: torch.Tensor | None = None,
+                  held: Held | None = None, guess: torch.Tensor | None = None) -> Conditions:
+        """Prepare to predict the chunk that follows ``newest``, (H, W, 3) uint8 RGB.
+
+        drag_maps: (F, 6, h, w) of core.drag_maps, for a model that was trained with them.
+        held: what the guess shall show in its place.  guess: (F, C, h, w), instead of the model's.
+        """
+        ...
+
+    def denoise(self, x: torch.Tensor, step: int, conditions: Any, taps: Sequence[int] = (),
                 stop_after_taps: bool = False) -> Denoised:
         """Estimate the clean chunk from the noisy one ``x`` at noise level ``sigmas[step]``.
 
-        drag_maps: (F, 6, h, w) of core.drag_maps, None for an undragged prediction.
+        conditions: what ``condition`` returned.
         taps: indices of the attention blocks whose queries, keys and values are returned.
         """
         ...

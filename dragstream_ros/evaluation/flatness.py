@@ -12,6 +12,7 @@ from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.evaluation.metrics import Estimate, slope_with_interval
 from dragstream_ros.evaluation.speed import camera_frames, drag_to_the_right
+from dragstream_ros.masks.grow_region import grow_region
 
 WARM_UP_SHARE = 0.05    # of the chunks: caches fill, the allocator takes what it keeps
 
@@ -45,7 +46,8 @@ def measure_stream(
     The cost of an anchored chunk is a share of its prediction's: the first of a prediction also
     pays for the real frames before it.
     """
-    stream = DragStream(world_model, DragGuidanceConfig.profile(config.profile), stream_config)
+    stream = DragStream(world_model, DragGuidanceConfig.profile(config.profile), stream_config,
+                        grow=grow_region)
     is_anchored = stream_config.mode == 'anchored'
     chunk_secs: list[float] = []
     resident: list[float] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rclpy.publisher import Publisher
 from rclpy.serialization import deserialize_message
 
-from dragstream_ros.adapters.drag import DEFAULT_RADIUS, DragPhase, drag_from_command
+from dragstream_ros.adapters.drag import DragPhase, drag_from_command
 from dragstream_ros.adapters.image import decode_compressed
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.evaluation.drag_plan import PlannedDrag
@@ -46,7 +46,7 @@ class PlannedOperator:
         self._n_sent += 1
         command = DragCommand(
             drag_id=f'planned_{self._n_sent}', operator_id='replay', mode=DragMode.ANIMATE,
-            handles=(DragHandle(path_px=drag.path_px, radius_px=DEFAULT_RADIUS * max(size)),),
+            handles=(DragHandle(path_px=drag.path_px),),
             image_size=(size[0], size[1]), stamp_ns=stamp_of(cdr),
             duration_secs=drag.duration_secs)
         self.publisher.publish(drag_from_command(command, header=image.header))

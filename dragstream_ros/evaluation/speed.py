@@ -18,9 +18,10 @@ from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import percentiles
+from dragstream_ros.masks.grow_region import grow_region
 
 NS = 1_000_000_000
-PARTS = ('encode', 'denoise', 'guide', 'commit', 'decode')
+PARTS = ('encode', 'condition', 'denoise', 'guide', 'commit', 'decode')
 DRAG_PX = 20.0
 
 
@@ -57,7 +58,7 @@ def time_system(
     stream = DragStream(
         world_model, DragGuidanceConfig.profile(config.profile),
         StreamConfig(control=control or 'conditioned', anchor_rate_hz=config.anchor_rate_hz,
-                     horizon_secs=config.horizon_secs))
+                     horizon_secs=config.horizon_secs), grow=grow_region)
     parts: dict[str, list[float]] = {name: [] for name in (*PARTS, 'total')}
     chunk_ms: list[float] = []
     cpu_secs: list[float] = []

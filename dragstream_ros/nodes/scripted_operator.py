@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
@@ -17,7 +16,7 @@ from std_msgs.msg import Header
 
 from dragstream_ros.adapters.drag import DragPhase, drag_from_command
 from dragstream_ros.adapters.stamp import NS_PER_SEC, ns_from_stamp
-from dragstream_ros.adapters.truth_cloud import TruthPoints, points_from_cloud
+from dragstream_ros.adapters.truth_cloud import points_from_cloud
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
 from dragstream_ros.msg import Drag
 from dragstream_ros.nodes.spin import declare, run_node
@@ -81,7 +80,7 @@ class ScriptedOperator(Node):
         self._things = {intent.thing for intent in intents}
         command = DragCommand(
             drag_id=self._drag_id, operator_id=self._operator_id, mode=DragMode.ANIMATE,
-            handles=tuple(_handle(intent, points) for intent in intents),
+            handles=tuple(_handle(intent) for intent in intents),
             image_size=points.image_size, stamp_ns=ns_from_stamp(cloud.header.stamp),
             duration_secs=float(points.offsets_secs[-1]))
         self._drag.publish(drag_from_command(command, header=cloud.header, phase=phase))
@@ -95,12 +94,11 @@ class ScriptedOperator(Node):
         self._since_ns = ns_from_stamp(header.stamp)
 
 
-def _handle(intent: Intent, points: TruthPoints) -> DragHandle:
+def _handle(intent: Intent) -> DragHandle:
     turns = intent.centre_px is not None
     return DragHandle(
         path_px=intent.path_px, times_secs=intent.times_secs - intent.times_secs[0],
-        operation=Operation.ROTATE if turns else Operation.TRANSLATE, centre_px=intent.centre_px,
-        radius_px=np.ceil(6 / 128 * points.image_size[0]))
+        operation=Operation.ROTATE if turns else Operation.TRANSLATE, centre_px=intent.centre_px)
 
 
 def main() -> int:

@@ -28,9 +28,10 @@ from dragstream_ros.training.train_autoencoder import (
     train_autoencoder,
 )
 from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
+from dragstream_ros.training.train_flow import FlowTraining, train_flow
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
-STAGES = ('episodes', 'autoencoder', 'dynamics')
+STAGES = ('episodes', 'autoencoder', 'flow', 'dynamics')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +82,10 @@ def _train(folder: Path, settings: dict[str, Any]) -> None:
                       _filled(AutoencoderTraining, settings['autoencoder']),
                       Loop(folder, 'autoencoder'))
     latents = encode_episodes(model.autoencoder, episodes)
-    dynamics = _filled(DynamicsTraining, settings['dynamics'])
-    train_dynamics(model.dynamics, model.autoencoder, latents, episodes, dynamics,
+    train_flow(model.flow, latents, episodes, _filled(FlowTraining, settings['flow']),
+               Loop(folder, 'flow'))
+    model.flow.eval()
+    train_dynamics(model, latents, episodes, _filled(DynamicsTraining, settings['dynamics']),
                    Loop(folder, 'dynamics'))
     card = {'trained_on': 'the simulated tabletop of this package, nothing else',
             'episodes': asdict(episode_config), 'settings': settings}

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dragstream_ros.core.drag import Pose
 from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
+from dragstream_ros.core.held import Held
+from dragstream_ros.core.region import dilate, disc
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,34 @@ def sample_handles(points_px: np.ndarray, visible: np.ndarray, thing: np.ndarray
             chosen.append(rng.choice(candidates))
     tracks = points_px[:, chosen]
     return tracks + rng.normal(0, config.jitter_px, (1, len(chosen), 2))
+
+
+def sample_held(picture: np.ndarray, masks: np.ndarray, tracks_px: np.ndarray,
+                rng: np.random.Generator) -> Held | None:
+    """Return what the handles of a chunk hold, as an operator's tool would find it.
+
+    picture: (H, W, 3) uint8 and masks: (H, W) uint8, thing + 1, of the frame before the chunk;
+    tracks_px: (1 + F, n, 2) from it.  A region is the thing that is seen at the handle as far as it
+    is near, since nobody holds a whole arm; it ends up to two pixels too early or too late.
+    """
+    height, width = masks.shape
+    regions, chosen = [], []
+    for n, point in enumerate(tracks_px[0]):
+        x, y = np.round(point).astype(int)
+        if not (0 <= x < width and 0 <= y < height):
+            continue
+        near = disc((float(point[0]), float(point[1])), rng.uniform(10, 28), (width, height))
+        thing = torch.from_numpy(masks == masks[y, x]) if masks[y, x] else torch.tensor(True)
+        rim = int(rng.integers(-2, 3))
+        region = ~dilate(~(thing & near), -rim) if rim < 0 else dilate(thing & near, rim)
+        if region.any():
+            regions.append(region)
+            chosen.append(n)
+    if not chosen:
+        return None
+    start, *poses = [[Pose(delta_px=track[n] - tracks_px[0, n]) for n in chosen]
+                     for track in tracks_px]
+    return Held(picture, torch.stack(regions), start, poses, None)
 
 
 def chunk_maps(tracks_px: np.ndarray, latent_size: int, image_size: int) -> torch.Tensor:

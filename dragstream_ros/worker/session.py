@@ -126,7 +126,8 @@ class PredictionSession:
             return self._advance_generation(message.generation)
         if isinstance(message, Retune):
             self._settings = message.settings
-            return self._start_over()
+            # The frames that are kept at once: a drag may be next, before another image.
+            return [*self._start_over(), *self.feed(self._frames)]
         if isinstance(message, EndDrag):
             self._drag.end(message.drag_id)
         elif isinstance(message, CancelDrag):

@@ -116,6 +116,7 @@ def _stream_maker(world_model: Any) -> MakeStream:
 
     from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.stream import DragStream, StreamConfig
+    from dragstream_ros.masks.grow_region import grow_region
 
     # One thread is fastest for models this small, and leaves the other cores to ROS.
     torch.set_num_threads(1)
@@ -127,7 +128,8 @@ def _stream_maker(world_model: Any) -> MakeStream:
             seed=settings.seed,
         )
         return DragStream(
-            world_model, DragGuidanceConfig.profile(settings.profile), config, locate)
+            world_model, DragGuidanceConfig.profile(settings.profile), config, locate,
+            grow_region)
 
     return make_stream
 

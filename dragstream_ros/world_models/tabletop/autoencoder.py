@@ -30,7 +30,7 @@ class AutoencoderConfig:
     encoder_channels: tuple[int, int] = (96, 48)
     decoder_channels: tuple[int, int, int] = (128, 48, 16)
     encoder_blocks: tuple[int, int] = (2, 1)
-    decoder_blocks: tuple[int, int, int] = (2, 2, 1)
+    decoder_blocks: tuple[int, int, int] = (1, 1, 1)
 
 
 class ConvBlock(nn.Module):

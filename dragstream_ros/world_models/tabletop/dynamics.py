@@ -5,9 +5,8 @@ chunk attend to each other and to the cached keys and values of the context's fr
 out-blocks, with a skip from the in-blocks, turn them into the clean latent.  Clean frames take the
 same way up to the last attention block, which leaves their keys and values in the context.
 
-Each frame also sees the two newest clean frames before it, which tell position and velocity, and
-predicts its difference from the newest.  Dragged, it is told by maps, and starts from the newest
-frame with what is held carried along (carry.py), which small networks are slow to learn.
+Each frame also sees the two newest clean frames before it and the drag maps, and predicts its
+difference from a first guess: the newest frame carried along (flow.py, carry.py).
 """
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class DynamicsConfig:
     width: int = 128
     heads: int = 4
     blocks: int = 4
-    frames_per_chunk: int = 4
+    frames_per_chunk: int = 5
     window: int = 7
     sink: int = 1
 
@@ -47,34 +46,33 @@ class DynamicsConfig:
 
 
 class Rotary(nn.Module):
-    """Rotary positions over time, row and column of a token, split over a head's dimensions."""
+    """Rotary positions over time, row and column of a token, split over a head's dimensions.
 
-    space: torch.Tensor
-    speeds: torch.Tensor
+    The turns of all ``frames`` positions that occur are made once.
+    """
 
-    def __init__(self, head_dim: int, grid: int) -> None:
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+    def __init__(self, head_dim: int, grid: int, frames: int) -> None:
         super().__init__()
         pairs = head_dim // 2
         space = pairs // 3
-        self.time_pairs = pairs - 2 * space
         half_turn = math.pi / grid                  # one turn is twice the grid: no wrap-around
         speeds = half_turn * torch.logspace(0, math.log10(grid), space)
         rows = torch.arange(grid).repeat_interleave(grid)[:, None] * speeds
         columns = torch.arange(grid).repeat(grid)[:, None] * speeds
-        self.register_buffer('space', torch.cat([rows, columns], 1), persistent=False)
-        self.register_buffer('speeds', torch.logspace(0, -1.2, self.time_pairs), persistent=False)
+        speeds = torch.logspace(0, -1.2, pairs - 2 * space)
+        times = torch.arange(frames)[:, None, None] * speeds
+        places = torch.cat([rows, columns], 1)
+        angles = torch.cat([times.expand(-1, grid ** 2, -1), places.expand(frames, -1, -1)], -1)
+        self.register_buffer('cos', angles.cos()[:, None], persistent=False)
+        self.register_buffer('sin', angles.sin()[:, None], persistent=False)
 
-    def angles(self, positions: torch.Tensor) -> torch.Tensor:
-        """(F,) frame positions -> (F * grid^2, pairs) angles."""
-        time = (positions[:, None] * self.speeds)[:, None].expand(-1, self.space.shape[0], -1)
-        space = self.space[None].expand(len(positions), -1, -1)
-        return torch.cat([time, space], -1).flatten(0, 1)
-
-    @staticmethod
-    def rotate(x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-        """Rotate (..., tokens, head_dim) by (tokens, head_dim / 2)."""
+    def rotate(self, x: torch.Tensor, slots: torch.Tensor | slice) -> torch.Tensor:
+        """Rotate (..., F, heads, tokens, head_dim) to the frame positions ``slots``, F of them."""
+        cos, sin = self.cos[slots], self.sin[slots]
         a, b = x.chunk(2, -1)
-        cos, sin = angles.cos(), angles.sin()
         return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
@@ -154,7 +152,8 @@ class ChunkDenoiser(nn.Module):
         self.in_blocks = nn.ModuleList([ResBlock(c, c, d)])
         self.down = nn.Conv2d(c, d, 4, stride=2, padding=1)
         self.position = nn.Parameter(torch.zeros(config.grid ** 2, d))
-        self.rotary = Rotary(d // config.heads, config.grid)
+        self.rotary = Rotary(d // config.heads, config.grid,
+                             config.context_frames + config.frames_per_chunk)
         self.blocks = nn.ModuleList(
             AttentionBlock(d, config.heads, d) for _ in range(config.blocks))
         self.up = nn.Linear(d, 4 * c)
@@ -176,23 +175,24 @@ class ChunkDenoiser(nn.Module):
                                + self.index_embedding(index))
 
     def encode_frames(self, x: torch.Tensor, known: torch.Tensor, embedding: torch.Tensor,
-                      maps: torch.Tensor | None = None, carried: torch.Tensor | None = None,
+                      maps: torch.Tensor | None = None, guess: torch.Tensor | None = None,
                       ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """Run the in-blocks.
 
         x: (B, F, C, h, w); known: (B, F, 2C, h, w), the two newest clean frames before each;
-        maps: (B, F, 6, h, w) and carried: (B, F, C, h, w), of a drag.
+        maps: (B, F, 6, h, w) of a drag; guess: (B, F, C, h, w), without it the newest frame.
         Returns tokens (B, F, grid^2, width) and, for the out-blocks, the frame to start from
         (B, F, C, h, w) and the skip (B * F, channels, h, w).
         """
-        if maps is None or carried is None:
+        if maps is None:
             maps = x.new_zeros(*x.shape[:2], N_PLANES, *x.shape[3:])
-            carried = known[:, :, :x.shape[2]]
-        h = self.conv_in(torch.cat([x, known, carried, maps], 2).flatten(0, 1))
+        if guess is None:
+            guess = known[:, :, :x.shape[2]]
+        h = self.conv_in(torch.cat([x, known, guess, maps], 2).flatten(0, 1))
         for block in self.in_blocks:
             h = block(h, embedding.flatten(0, 1))
         tokens = self.down(h).flatten(2).transpose(1, 2) + self.position
-        return tokens.unflatten(0, x.shape[:2]), (carried, h)
+        return tokens.unflatten(0, x.shape[:2]), (guess, h)
 
     def decode_frames(self, tokens: torch.Tensor, start: tuple[torch.Tensor, torch.Tensor],
                       embedding: torch.Tensor) -> torch.Tensor:

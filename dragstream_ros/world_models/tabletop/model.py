@@ -13,17 +13,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
 from dragstream_ros.world_models.tabletop.carry import carry
-from dragstream_ros.world_models.tabletop.context import Context
+from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
 from dragstream_ros.world_models.tabletop.dynamics import (
     ChunkDenoiser,
     DynamicsConfig,
     attend,
     flat,
 )
+from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -32,20 +34,20 @@ NAME = 'tabletop'
 class TabletopWorldModel(nn.Module):
     """See core.world_model.WorldModel, whose members this has.
 
-    128 x 128 px at 10 frames a second, 4 frames a chunk, one latent frame per video frame.
+    128 x 128 px at 10 frames a second, 5 frames a chunk, one latent frame per video frame.
     """
 
     image_size = (128, 128)
     frame_period_secs = 0.1
 
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
-                 dynamics: DynamicsConfig = DynamicsConfig(),
-                 sigmas: Sequence[float] = (1.0, 0.5)) -> None:
+                 flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
+                 sigmas: Sequence[float] = (0.5,)) -> None:
         super().__init__()
         self.autoencoder = FrameAutoencoder(autoencoder)
+        self.flow = FlowNet(flow)
         self.dynamics = ChunkDenoiser(dynamics)
         self.sigmas = tuple(sigmas)
-        self._newest_carry: tuple[int, int, torch.Tensor] | None = None
         size = dynamics.latent_size
         self.frames_per_chunk = dynamics.frames_per_chunk
         self.latent_shape = (dynamics.latent_channels, size, size)
@@ -68,9 +70,7 @@ class TabletopWorldModel(nn.Module):
     # --- the past -------------------------------------------------------------------------------
 
     def empty_context(self) -> Context:
-        c = self.dynamics.config
-        nothing = torch.zeros(c.blocks, 0, c.heads, c.grid ** 2, c.width // c.heads)
-        return Context(nothing, nothing)
+        return Context()
 
     @torch.no_grad()
     def commit(self, x0: torch.Tensor, context: Context) -> Context:
@@ -85,13 +85,15 @@ class TabletopWorldModel(nn.Module):
         tokens, _ = net.encode_frames(x0[None], known[None], embedding)
         mask = self._clean_mask(past, frames)
         keys, values = [], []
+        past_keys, past_values = self._positioned(context)
+        slots = slice(past, past + frames)
         for index, block in enumerate(net.attention_blocks):
             q, k, v = block.project(tokens, embedding)
             keys.append(k[0])
             values.append(v[0])
             if block is not net.attention_blocks[-1]:       # nothing reads the last one's output
-                tap = self._tap(context, index, q[0], k[0], v[0])
-                out = attend(tap.queries[None], tap.keys[None], tap.values[None], mask)
+                out = attend(*self._joined(q, k, v, slots, past_keys[index], past_values[index]),
+                             mask)
                 tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
         return context.append(torch.stack(keys), torch.stack(values), history[-2:].flip(0),
                               sink=config.sink, window=config.window)
@@ -108,49 +110,71 @@ class TabletopWorldModel(nn.Module):
 
     # --- the future -----------------------------------------------------------------------------
 
-    def denoise(self, x: torch.Tensor, step: int, context: Context,
-                drag_maps: torch.Tensor | None = None, taps: Sequence[int] = (),
-                stop_after_taps: bool = False) -> Denoised:
-        assert x.shape == (self.frames_per_chunk, *self.latent_shape), x.shape
+    @torch.no_grad()
+    def condition(self, context: Context, newest: np.ndarray,
+                  drag_maps: torch.Tensor | None = None, held: Held | None = None,
+                  guess: torch.Tensor | None = None) -> TabletopConditions:
         assert context.newest is not None, 'commit at least one frame first'
+        maps = None if drag_maps is None else drag_maps[None]
+        if guess is None:
+            guess = self.guess(context.newest, newest, maps, held)
+        known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
+        keys, values = self._positioned(context)
+        return TabletopConditions(context, newest, guess, keys, values, known, maps)
+
+    def guess(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None = None,
+              held: Held | None = None) -> torch.Tensor:
+        """Return the newest frame carried along, (F, C, h, w).
+
+        latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w).
+        """
+        flow = self.flow(latents.flatten(0, 1)[None], maps)
+        cell_px = self.image_size[0] / self.latent_shape[2]
+        picture = torch.from_numpy(newest).permute(2, 0, 1).float() / 255
+        displacement, hole = flow.displacement[0] * cell_px, flow.hole[0].sigmoid()
+        if held is None:
+            return self.autoencoder.encode(carry(picture, displacement, hole))
+        return self.autoencoder.encode(held.put(carry(picture, displacement, hole, held.left())))
+
+    def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
+                taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
+        assert x.shape == (self.frames_per_chunk, *self.latent_shape), x.shape
         net = self.dynamics
-        frames = len(x)
-        known = context.newest.flatten(0, 1).expand(frames, -1, -1, -1)
+        frames, past = len(x), conditions.context.frames
         embedding = net.embed(torch.full((1, frames), self.sigmas[step]), torch.arange(frames))
-        drag = () if drag_maps is None else (
-            drag_maps[None], self._carried(context, drag_maps)[None])
-        tokens, start = net.encode_frames(x[None], known[None], embedding, *drag)
+        tokens, start = net.encode_frames(x[None], conditions.known, embedding, conditions.maps,
+                                          conditions.guess[None])
         tapped: dict[int, Tap] = {}
         for index, block in enumerate(net.attention_blocks):
             q, k, v = block.project(tokens, embedding)
-            tap = self._tap(context, index, q[0], k[0], v[0])
+            q, k, v = self._joined(q, k, v, slice(past, past + frames),
+                                   conditions.keys[index], conditions.values[index])
             if index in taps:
-                tapped[index] = tap
+                tapped[index] = Tap(q[0], k[0], v[0])
                 if stop_after_taps and len(tapped) == len(taps):
                     return Denoised(None, tapped)
-            out = attend(tap.queries[None], tap.keys[None], tap.values[None])
-            tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
+            out = attend(q, k, v).unflatten(1, (frames, -1))
+            tokens = block.finish(tokens, out, embedding)
         return Denoised(net.decode_frames(tokens, start, embedding)[0], tapped)
 
-    def _carried(self, context: Context, drag_maps: torch.Tensor) -> torch.Tensor:
-        """The newest frame with what is dragged carried along, (F, C, h, w); once per chunk."""
-        if self._newest_carry is None or self._newest_carry[:2] != (id(context), id(drag_maps)):
-            assert context.newest is not None
-            newest = self.autoencoder.decode(context.newest[:1]).clamp(0, 1)
-            frames = carry(newest.expand(len(drag_maps), -1, -1, -1), drag_maps)
-            self._newest_carry = (id(context), id(drag_maps), self.autoencoder.encode(frames))
-        return self._newest_carry[2]
+    def _positioned(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the context (blocks, heads, T * tokens, head_dim), keys rotated."""
+        c = self.dynamics.config
+        if not context.frames:
+            nothing = torch.zeros(c.blocks, c.heads, 0, c.width // c.heads)
+            return nothing, nothing
+        rotate = self.dynamics.rotary.rotate
+        return (torch.cat([rotate(key[:, None], slice(slot, slot + 1))[:, 0]
+                           for slot, key in enumerate(context.keys)], 2),
+                torch.cat(context.values, 2))
 
-    def _tap(self, context: Context, block: int, q: torch.Tensor, k: torch.Tensor,
-             v: torch.Tensor) -> Tap:
-        """Join context and chunk, (F, heads, tokens, head_dim) each, and rotate by position."""
-        rotary = self.dynamics.rotary
-        keys = flat(torch.cat([context.keys[block], k])[None])[0]
-        values = flat(torch.cat([context.values[block], v])[None])[0]
-        angles = rotary.angles(torch.arange(context.frames + len(k)))
-        queries = flat(q[None])[0]
-        return Tap(rotary.rotate(queries, angles[-queries.shape[1]:]),
-                   rotary.rotate(keys, angles), values)
+    def _joined(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, slots: slice,
+                keys: torch.Tensor, values: torch.Tensor,
+                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Rotate queries and keys to their slots and put the context's before: (1, heads, ...)."""
+        rotate = self.dynamics.rotary.rotate
+        return (flat(rotate(q, slots)), torch.cat([keys[None], flat(rotate(k, slots))], 2),
+                torch.cat([values[None], flat(v)], 2))
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -159,7 +183,8 @@ class TabletopWorldModel(nn.Module):
         path = folder / f'{NAME}.safetensors'
         save_file({k: v.half().contiguous() for k, v in self.state_dict().items()}, path)
         config = {'autoencoder': asdict(self.autoencoder.config),
-                  'dynamics': asdict(self.dynamics.config), 'sigmas': self.sigmas, 'card': card}
+                  'flow': asdict(self.flow.config), 'dynamics': asdict(self.dynamics.config),
+                  'sigmas': self.sigmas, 'card': card}
         path.with_suffix('.json').write_text(json.dumps(config, indent=1) + '\n')
         return path
 
@@ -177,8 +202,8 @@ class TabletopWorldModel(nn.Module):
             config = json.loads(path.with_suffix('.json').read_text())
             sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v
                                      for k, v in config['autoencoder'].items()}
-            model = cls(AutoencoderConfig(**sizes), DynamicsConfig(**config['dynamics']),
-                        config['sigmas'])
+            model = cls(AutoencoderConfig(**sizes), FlowConfig(**config['flow']),
+                        DynamicsConfig(**config['dynamics']), config['sigmas'])
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise DragStreamError(

@@ -1,0 +1,76 @@
+"""What a drag holds, in pixels: which region of which picture, and where every frame has it.
+
+The region comes with the drag, or is grown around the touched point.  What is held is put where it
+is dragged exactly as it was grabbed, shifted or turned; the model has to fit the rest to it.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from dragstream_ros.core import region
+from dragstream_ros.core.drag import DragCommand, Pose, pose_at
+
+RIM_PX = 3              # wide, where a thing's colours are mixed with what is behind it
+# The region (H, W) bool around a point (x, y) of an (H, W, 3) uint8 RGB picture.
+Grow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def with_regions(command: DragCommand, picture: np.ndarray, grow: Grow) -> DragCommand:
+    """Give a region of the command's picture to every handle with neither mask nor radius."""
+    return replace(command, handles=tuple(
+        handle if handle.mask is not None or handle.radius_px is not None
+        else replace(handle, mask=grow(picture, handle.path_px[0]))
+        for handle in command.handles))
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The handles of one chunk.
+
+    picture: (H, W, 3) uint8 RGB, of command time; masks: (n, H, W) bool, what each handle holds in
+    it; start: n poses in the last frame before the chunk; poses: n of each of its F frames; frozen:
+    (H, W) bool, what must not change, or None.
+    """
+
+    picture: np.ndarray
+    masks: torch.Tensor
+    start: list[Pose]
+    poses: list[list[Pose]]
+    frozen: torch.Tensor | None
+
+    @classmethod
+    def of(cls, command: DragCommand, picture: np.ndarray, times_secs: np.ndarray) -> Held:
+        """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
+        size = command.image_size
+        start, *poses = [[pose_at(handle, float(t), command.duration_secs)
+                          for handle in command.handles] for t in times_secs]
+        masks = [region.handle_region(handle, image_size=size, latent_size=size)
+                 for handle in command.handles]
+        frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
+        return cls(picture, torch.stack(masks), start, poses, frozen)
+
+    def left(self) -> torch.Tensor:
+        """Where they were at command time and before the chunk, and the rim of it, (H, W) bool."""
+        before = [region.warp(mask, self._pixels(pose)) for mask, pose in zip(
+            self.masks, self.start, strict=True)]
+        return region.dilate(torch.cat([self.masks, torch.stack(before)]).any(0), RIM_PX)
+
+    def put(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place."""
+        content = torch.from_numpy(self.picture).permute(2, 0, 1).float() / 255
+        done = []
+        for frame, poses in zip(frames, self.poses, strict=True):
+            for mask, pose in zip(self.masks, poses, strict=True):
+                moved = region.warp_smoothly(
+                    torch.cat([content, mask.float()[None]]), self._pixels(pose))
+                frame = frame.lerp(moved[:3], moved[3:])
+            done.append(frame if self.frozen is None else torch.where(self.frozen, content, frame))
+        return torch.stack(done)
+
+    def _pixels(self, pose: Pose) -> region.CellPose:
+        size = (self.picture.shape[1], self.picture.shape[0])
+        return region.to_cells(pose, image_size=size, latent_size=size)

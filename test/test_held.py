@@ -1,0 +1,98 @@
+"""What a drag holds: the region it came with or that is found, put in its place pixel by pixel."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
+from dragstream_ros.core.held import RIM_PX, Held, with_regions
+from dragstream_ros.masks.grow_region import grow_region
+
+HALF_WAY_AND_END = np.array([0.0, 0.5, 1.0])
+
+
+def picture() -> np.ndarray:
+    """Grey, with a red square of 10 px whose top left pixel is (30, 40)."""
+    pixels = np.full((128, 128, 3), 100, np.uint8)
+    pixels[40:50, 30:40] = (220, 30, 30)
+    return pixels
+
+
+def mask_of(pixels: np.ndarray) -> np.ndarray:
+    return pixels[..., 0] > 200
+
+
+def drag(*path: tuple[float, float], **settings: object) -> DragCommand:
+    handle = DragHandle(path_px=np.array(path, float), **settings)  # type: ignore[arg-type]
+    return DragCommand(drag_id='d', operator_id='o', mode=DragMode.ANIMATE, handles=(handle,),
+                       image_size=(128, 128), stamp_ns=0)
+
+
+def frames(count: int = 2) -> torch.Tensor:
+    return torch.zeros(count, 3, 128, 128)
+
+
+def test_a_region_is_found_only_for_a_handle_that_came_without_one() -> None:
+    pixels = picture()
+    bare, disc = drag((35, 45), (60, 45)), drag((35, 45), (60, 45), radius_px=4.0)
+    given = drag((35, 45), (60, 45), mask=mask_of(pixels))
+    found = with_regions(bare, pixels, grow_region).handles[0].mask
+    assert found is not None and (found == mask_of(pixels)).mean() > 0.995
+    assert with_regions(disc, pixels, grow_region).handles[0].mask is None
+    assert with_regions(given, pixels, grow_region).handles[0].mask is given.handles[0].mask
+
+
+def test_what_is_held_is_where_it_is_dragged_as_it_was_grabbed() -> None:
+    pixels = picture()
+    held = Held.of(drag((35, 45), (75, 65), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END)
+    half_way, end = held.put(frames()).numpy()
+    expected = np.zeros((128, 128), bool)
+    expected[60:70, 70:80] = True
+    assert np.array_equal(end[0] > 0.5, expected)
+    assert end[:, 65, 75] * 255 == pytest.approx([220, 30, 30], abs=0.1)
+    assert np.array_equal(half_way[0] > 0.5, np.roll(expected, (-10, -20), (0, 1)))
+
+
+def test_what_is_held_turns_clockwise_about_its_centre() -> None:
+    pixels = picture()
+    turned = drag((70, 45), (45, 70), mask=mask_of(pixels), operation=Operation.ROTATE,
+                  centre_px=np.array([45.0, 45.0]))
+    end = Held.of(turned, pixels, HALF_WAY_AND_END).put(frames())[-1].numpy()
+    rows, columns = np.nonzero(end[0] > 0.5)
+    # From 10 px left of the centre to 10 px above it.
+    assert (columns.mean(), rows.mean()) == pytest.approx((45.5, 34.5), abs=0.6)
+
+
+def test_what_it_leaves_is_where_it_was_when_grabbed_and_before_the_chunk() -> None:
+    pixels = picture()
+    command = drag((35, 45), (75, 45), mask=mask_of(pixels))
+    left = Held.of(command, pixels, np.array([0.5, 0.75, 1.0])).left()
+    assert left[45, 35] and left[45, 55] and not left[45, 75]
+    assert left[40 - RIM_PX, 30] and not left[40 - RIM_PX - 1, 30]
+
+
+def test_what_is_frozen_stays_as_it_was_whatever_comes() -> None:
+    pixels = picture()
+    frozen = np.zeros((128, 128), bool)
+    frozen[60:, :] = True
+    command = replace(drag((35, 45), (75, 65), mask=mask_of(pixels)), frozen=frozen)
+    end = Held.of(command, pixels, HALF_WAY_AND_END).put(frames())[-1]
+    assert (end[:, 60:] * 255 - 100).abs().max() < 0.01
+
+
+def test_several_handles_are_all_put_in_their_places() -> None:
+    pixels = picture()
+    one = drag((35, 45), (75, 45), mask=mask_of(pixels))
+    both = replace(one, handles=(one.handles[0], replace(
+        one.handles[0], path_px=np.array([[35.0, 45.0], [35.0, 95.0]]))))
+    end = Held.of(both, pixels, HALF_WAY_AND_END).put(frames())[-1]
+    assert end[0, 45, 75] > 0.8 and end[0, 95, 35] > 0.8
+
+
+def test_a_thing_that_is_dragged_off_the_picture_is_gone() -> None:
+    pixels = picture()
+    held = Held.of(drag((35, 45), (-75, 45), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END)
+    assert not held.put(frames())[-1].any()
