@@ -118,7 +118,7 @@ def _free_run(result: dict[str, Any]) -> str:
 
 
 def _speed(result: dict[str, Any]) -> str:
-    parts = ('encode', 'denoise', 'guide', 'commit', 'decode', 'total')
+    parts = ('encode', 'condition', 'denoise', 'guide', 'commit', 'decode', 'total')
     rows = [
         [name, f'{values["predicted_secs_per_sec"]:.2f}',
          f'{values["predicted_secs_per_cpu_sec"]:.2f}',
