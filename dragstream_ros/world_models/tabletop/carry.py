@@ -8,7 +8,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-COARSE = 16             # cells along the picture's longer side, in which holes are filled
+CELL_PX = 8             # of the coarse grid on which holes are filled
+STILL_PX = 1.0          # what moves more is seldom background
+ALIKE = 0.15            # colours nearer than that, of 0..1, are the same background
 _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
@@ -31,20 +33,31 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
     grid = (source + 0.5) * 2 / torch.tensor([width, height]) - 1
     moved = functional.grid_sample(picture.expand(len(displacement), -1, -1, -1), grid,
                                    align_corners=False, padding_mode='border')
-    return moved.lerp(_filled(moved, hole), hole)
+    still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
+    return moved.lerp(_background(moved, (1 - hole) ** 4 * (still + 0.01)), hole)
 
 
-def _filled(frames: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-    """Smooth pictures (N, 3, H, W): the weighted mean of what is around, without the hole's."""
-    height, width = frames.shape[-2:]
-    # Well outside: the edge of the hole may still show what has left.
-    outside = (1 - hole) ** 4
-    scale = COARSE / max(height, width)
-    weighted = functional.adaptive_avg_pool2d(
-        torch.cat([frames * outside, outside], 1), (round(height * scale), round(width * scale)))
-    channels = weighted.flatten(0, 1)[:, None]
+def _background(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Smooth pictures (N, 3, H, W) of what is most common around, by weight (N, 1, H, W).
+
+    A mean would be a murk of table, arm and neighbours; the second time, what is unlike the first
+    mean counts less.
+    """
+    size = (frames.shape[-2], frames.shape[-1])
+    frames, weight = (functional.avg_pool2d(t, 2) for t in (frames, weight))
+    mean = _smooth_mean(frames, weight)
+    for _ in range(2):
+        unlike = (frames - mean).square().sum(1, keepdim=True)
+        mean = _smooth_mean(frames, weight * torch.exp(-0.5 * unlike / ALIKE ** 2))
+    return functional.interpolate(mean, size=size, mode='bilinear')
+
+
+def _smooth_mean(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted means (N, 3, h, w) over a Gaussian of two cells."""
+    pooled = functional.avg_pool2d(torch.cat([frames * weight, weight + 1e-6], 1), CELL_PX // 2)
+    channels = pooled.flatten(0, 1)[:, None]
     for kernel in (_KERNEL[:, None], _KERNEL[None]):
         channels = functional.conv2d(channels, kernel[None, None], padding='same')
-    weighted = channels.view_as(weighted)
-    mean = weighted[:, :3] / weighted[:, 3:].clamp_min(1e-4)
-    return functional.interpolate(mean, size=(height, width), mode='bilinear')
+    pooled = channels.view_as(pooled)
+    return functional.interpolate(pooled[:, :3] / pooled[:, 3:], size=frames.shape[-2:],
+                                  mode='bilinear')
