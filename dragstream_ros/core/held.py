@@ -62,14 +62,14 @@ class Held:
     def put(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place."""
         content = torch.from_numpy(self.picture).permute(2, 0, 1).float() / 255
-        done = []
-        for frame, poses in zip(frames, self.poses, strict=True):
-            for mask, pose in zip(self.masks, poses, strict=True):
-                moved = region.warp_smoothly(
-                    torch.cat([content, mask.float()[None]]), self._pixels(pose))
-                frame = frame.lerp(moved[:3], moved[3:])
-            done.append(frame if self.frozen is None else torch.where(self.frozen, content, frame))
-        return torch.stack(done)
+        frames = frames.clone()
+        for mask, *poses in zip(self.masks, *self.poses, strict=True):
+            layer = torch.cat([content, mask.float()[None]])
+            for frame, pose in zip(frames, map(self._pixels, poses), strict=True):
+                rows, columns = window = region.window_after(mask, pose)
+                moved = region.warp_smoothly(layer, pose, window)
+                frame[:, rows, columns] = frame[:, rows, columns].lerp(moved[:3], moved[3:])
+        return frames if self.frozen is None else torch.where(self.frozen, content, frames)
 
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])

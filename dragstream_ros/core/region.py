@@ -71,9 +71,9 @@ def disc(centre: tuple[float, float], radius: float, size: tuple[int, int]) -> t
 
 def dilate(mask: torch.Tensor, cells: int) -> torch.Tensor:
     """The mask (..., h, w) bool grown by so many cells to every side, corners included."""
-    grown = functional.max_pool2d(
-        mask.float().reshape(-1, 1, *mask.shape[-2:]), 2 * cells + 1, stride=1, padding=cells
-    )
+    grown = mask.float().reshape(-1, 1, *mask.shape[-2:])
+    for side, padding in (((2 * cells + 1, 1), (cells, 0)), ((1, 2 * cells + 1), (0, cells))):
+        grown = functional.max_pool2d(grown, side, stride=1, padding=padding)
     return grown.reshape(mask.shape) > 0.0
 
 
@@ -92,32 +92,36 @@ def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
     return map_.flatten(-2)[..., index] * seen
 
 
-def warp_smoothly(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
-    """The whole map (C, h, w) after the motion, interpolated between cells; zero from outside.
+Window = tuple[slice, slice]
 
-    For what may be blended, such as clean latents: it is right to a fraction of a cell.
+
+def warp_smoothly(map_: torch.Tensor, pose: CellPose, window: Window) -> torch.Tensor:
+    """The map (C, h, w) after the motion, interpolated between cells; zero from outside.
+
+    For what may be blended, such as pictures: it is right to a fraction of a cell. Only what is
+    then seen in the window (rows, columns) is returned.
     """
     h, w = map_.shape[-2:]
-    source = torch.stack(_before(*_positions(h, w, map_.device), pose), -1)
+    x, y = _positions(h, w, map_.device)
+    source = torch.stack(_before(x[window], y[window], pose), -1)
     grid = (source + 0.5) * 2 / source.new_tensor([w, h]) - 1
     return functional.grid_sample(map_[None], grid[None], align_corners=False)[0]
 
 
-def fill(map_: torch.Tensor, mask: torch.Tensor, *, rounds: int = 40) -> torch.Tensor:
-    """The map (C, h, w) with the cells of mask (h, w) bool smoothly filled in from around them.
+def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
+    """The rows and columns of a map in which the mask (h, w) bool lies after the motion."""
+    h, w = mask.shape
+    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+    x, y = columns[[0, -1, 0, -1]].float(), rows[[0, 0, -1, -1]].float()
+    back = CellPose(delta_cells=(-pose.delta_cells[0], -pose.delta_cells[1]),
+                    angle_rad=-pose.angle_rad, centre_cells=pose.centre_cells)
+    x, y = _before(x, y, back)
 
-    Each round makes every hidden cell the mean of its known neighbours, so holes close from their
-    rims and then even out.
-    """
-    known = (~mask).float()[None]
-    kernel = map_.new_tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
-    filled = map_ * known
-    for _ in range(rounds):
-        total = functional.conv2d(filled[:, None], kernel, padding=1)[:, 0]
-        count = functional.conv2d(known[None], kernel, padding=1)[0]
-        filled = torch.where(mask, total / count.clamp_min(1.0), map_)
-        known = torch.where(mask, (count > 0).float(), known)
-    return filled
+    def along(corners: torch.Tensor, size: int) -> slice:
+        first, last = math.floor(float(corners.min())) - 1, math.ceil(float(corners.max())) + 2
+        return slice(min(max(first, 0), size), min(max(last, 0), size))
+
+    return along(y, h), along(x, w)
 
 
 def gaussian(mask: torch.Tensor, *, sigma_ratio: float) -> torch.Tensor:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-CELL_PX = 8             # of the coarse grid on which holes are filled
 STILL_PX = 1.0          # what moves more is seldom background
 ALIKE = 0.15            # colours nearer than that, of 0..1, are the same background
+# What is around, in cells of a quarter of the flow's resolution.
 _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
@@ -22,39 +22,38 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
     left: (H, W) bool, what is a hole in any case.
     """
-    height, width = picture.shape[-2:]
-    size = (height, width)
-    displacement = functional.interpolate(displacement, size=size, mode='bilinear')
-    hole = functional.interpolate(hole, size=size, mode='bilinear')
-    if left is not None:
-        hole = hole.maximum(left.float())
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing='ij')
-    source = torch.stack([x, y], -1) - displacement.permute(0, 2, 3, 1)
-    grid = (source + 0.5) * 2 / torch.tensor([width, height]) - 1
-    moved = functional.grid_sample(picture.expand(len(displacement), -1, -1, -1), grid,
-                                   align_corners=False, padding_mode='border')
+    size = picture.shape[-2:]
+    hidden = hole if left is None else hole.maximum(
+        functional.adaptive_max_pool2d(left.float()[None], hole.shape[-2:]))
     still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
-    return moved.lerp(_background(moved, (1 - hole) ** 4 * (still + 0.01)), hole)
+    flow = functional.interpolate(torch.cat([displacement, hidden], 1), size=size, mode='bilinear')
+    x, y = (torch.arange(n, dtype=torch.float32) for n in (size[1], size[0]))
+    grid = torch.stack([(x - flow[:, 0] + 0.5) * (2 / size[1]) - 1,
+                        (y[:, None] - flow[:, 1] + 0.5) * (2 / size[0]) - 1], -1)
+    moved = functional.grid_sample(picture.expand(len(flow), -1, -1, -1), grid,
+                                   align_corners=False, padding_mode='border')
+    background = _background(moved, (1 - hidden) ** 4 * (still + 0.01))
+    return moved.lerp(functional.interpolate(background, size=size, mode='bilinear'), flow[:, 2:])
 
 
 def _background(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Smooth pictures (N, 3, H, W) of what is most common around, by weight (N, 1, H, W).
+    """Small pictures (F, 3, h / 2, w / 2) of what is most common around, by weight (F, 1, h, w).
 
-    A mean would be a murk of table, arm and neighbours; the second time, what is unlike the first
-    mean counts less.
+    A mean would be a murk of table, arm and neighbours; so twice more, what is unlike the mean
+    counts less.
     """
-    size = (frames.shape[-2], frames.shape[-1])
-    frames, weight = (functional.avg_pool2d(t, 2) for t in (frames, weight))
+    weight = functional.avg_pool2d(weight, 2)
+    frames = functional.avg_pool2d(frames, frames.shape[-1] // weight.shape[-1])
     mean = _smooth_mean(frames, weight)
     for _ in range(2):
         unlike = (frames - mean).square().sum(1, keepdim=True)
         mean = _smooth_mean(frames, weight * torch.exp(-0.5 * unlike / ALIKE ** 2))
-    return functional.interpolate(mean, size=size, mode='bilinear')
+    return mean
 
 
 def _smooth_mean(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted means (N, 3, h, w) over a Gaussian of two cells."""
-    pooled = functional.avg_pool2d(torch.cat([frames * weight, weight + 1e-6], 1), CELL_PX // 2)
+    """Weighted means (F, 3, h, w) over a Gaussian, made on half of the cells."""
+    pooled = functional.avg_pool2d(torch.cat([frames * weight, weight + 1e-6], 1), 2)
     channels = pooled.flatten(0, 1)[:, None]
     for kernel in (_KERNEL[:, None], _KERNEL[None]):
         channels = functional.conv2d(channels, kernel[None, None], padding='same')

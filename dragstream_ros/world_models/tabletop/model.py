@@ -219,4 +219,6 @@ class TabletopWorldModel(nn.Module):
                 f'The weights in {path} do not fit their configuration ({len(wrong)} tensors '
                 f'differ, first {min(wrong)}): use the pair of files that training wrote.')
         model.load_state_dict(state)
+        # Channels last: convolutions and norms are up to a fifth faster on a CPU.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.eval().requires_grad_(False)
