@@ -12,7 +12,7 @@ def describe_header(report: dict[str, Any]) -> str:
     commit = 'no checkout' if code['commit'] is None else (
         code['commit'][:10] + (' + changes' if code['dirty'] else ''))
     return (
-        f'{machine["cpu"]}, {machine["cores"]} cores, '
+        f'{machine["cpu"]}, {machine["cores"]} cores, {machine["inference_threads"]} used, '
         f'{machine["matmul_fp32_gflops_one_thread"]:.0f} GFLOP/s on one, load at start '
         f'{machine["load_average"][0]:.2f}, torch {machine["torch"]}\n'
         f'{report["date"]}, {commit}, weights {report["weights"]["sha256"][:12]}, '
@@ -125,7 +125,7 @@ def _speed(result: dict[str, Any]) -> str:
          *(f'{values["ms_per_prediction"][part]["p50"]:.0f} / '
            f'{values["ms_per_prediction"][part]["p95"]:.0f}' for part in parts)]
         for name, values in result.items()]
-    return table(['speed, one thread', 's per s', 's per CPU s',
+    return table(['speed', 's per s', 's per CPU s',
                   *(f'{part} ms p50/p95' for part in parts)], rows)
 
 

@@ -112,14 +112,12 @@ def _stream_maker(world_model: Any) -> MakeStream:
         own: MakeStream = world_model.make_stream
         return own
 
-    import torch
-
     from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.stream import DragStream, StreamConfig
     from dragstream_ros.masks.grow_region import grow_region
+    from dragstream_ros.world_models import limit_threads
 
-    # One thread is fastest for models this small, and leaves the other cores to ROS.
-    torch.set_num_threads(1)
+    limit_threads()
 
     def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
         config = StreamConfig(

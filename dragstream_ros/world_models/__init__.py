@@ -8,6 +8,12 @@ from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 
+def limit_threads() -> None:
+    """Compute on two cores at most: the second is worth a lot, ROS needs what there is more."""
+    import torch
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
 def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
     """Load a model by name, or your own by 'package.module:function'.
 
