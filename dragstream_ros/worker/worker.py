@@ -7,6 +7,7 @@ the node's end of the socket closes.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -31,6 +32,7 @@ from dragstream_ros.worker.stream_face import Locate, MakeStream, Stream
 
 _IDLE_SECS = 0.1
 _STATS_EVERY_SECS = 0.5
+NICENESS = 5  # a prediction can wait a moment, the node and the robot cannot
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +41,7 @@ def main(arguments: list[str]) -> int:
     :param arguments: the numbers of three inherited descriptors: socket, mailbox memory and event
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node decides when to end
+    os.nice(NICENESS)
     socket_fd, memory_fd, event_fd = map(int, arguments)
     connection = Connection(socket_fd)
     try:
