@@ -9,8 +9,9 @@ import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
-from dragstream_ros.core.stream import DragStream, PredictedChunk, StreamConfig
+from dragstream_ros.core.stream import LONGEST_GAP_SECS, DragStream, PredictedChunk, StreamConfig
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.worker.session import HOLE_SECS
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 PERIOD_NS = 100_000_000
@@ -79,6 +80,10 @@ def test_a_fast_camera_is_resampled_to_the_models_frame_period(model) -> None:
     stream = DragStream(model)
     taken = [stream.observe(pictures(1)[0], round(i * 1e9 / 30)) for i in range(10)]
     assert taken == [True, False, False] * 3 + [True]
+
+
+def test_the_worker_takes_the_same_gap_for_a_new_start_as_the_stream() -> None:
+    assert HOLE_SECS == LONGEST_GAP_SECS
 
 
 @pytest.mark.parametrize('jump_ns', [-PERIOD_NS, 20 * PERIOD_NS])
