@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation, advance
 from dragstream_ros.core.held import RIM_PX, Held, with_regions
 from dragstream_ros.masks.grow_region import grow_region
 
@@ -90,6 +90,13 @@ def test_several_handles_are_all_put_in_their_places() -> None:
         one.handles[0], path_px=np.array([[35.0, 45.0], [35.0, 95.0]]))))
     end = Held.of(both, pixels, HALF_WAY_AND_END).put(frames())[-1]
     assert end[0, 45, 75] > 0.8 and end[0, 95, 35] > 0.8
+
+
+def test_a_handle_that_has_left_the_picture_holds_nothing_and_changes_nothing() -> None:
+    pixels = picture()
+    gone = advance(drag((35, 45), (-75, 45), (-75, 60), mask=mask_of(pixels)), 0.9)
+    held = Held.of(gone, pixels, HALF_WAY_AND_END)
+    assert not held.masks.any() and not held.left().any() and not held.put(frames()).any()
 
 
 def test_a_thing_that_is_dragged_off_the_picture_is_gone() -> None:

@@ -115,6 +115,12 @@ def pose_at(handle: DragHandle, t_secs: float, duration_secs: float) -> Pose:
     return Pose(delta_px=position - handle.path_px[0])
 
 
+def poses_at(command: DragCommand, times_secs: np.ndarray) -> list[list[Pose]]:
+    """For each of the times (T,), in seconds after the command, the poses of all its handles."""
+    return [[pose_at(handle, float(t), command.duration_secs) for handle in command.handles]
+            for t in times_secs]
+
+
 def position_at(handle: DragHandle, t_secs: float, duration_secs: float) -> np.ndarray:
     """Where the handle point (2,) shall be t_secs after the command."""
     return pose_at(handle, t_secs, duration_secs).apply(handle.path_px[0])

@@ -20,7 +20,7 @@ from dragstream_ros.core.distribution_rectification import (
     DistributionRectificationConfig,
     DistributionRectifier,
 )
-from dragstream_ros.core.drag import DragCommand, DragMode, Pose, n_segments, pose_at
+from dragstream_ros.core.drag import DragCommand, DragMode, Pose, n_segments, poses_at
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig, low_pass
 from dragstream_ros.core.world_model import Conditions, Tap, WorldModel
 
@@ -131,8 +131,7 @@ class DragGuidance:
         still = self._x0(z, conditions)
         regions = [region.dilate(mask, config.dilate_cells) for mask in self._regions(command)]
         frames = [len(z) - 1] if command.mode == DragMode.EDIT else list(range(len(z)))
-        start, *poses = [[pose_at(handle, float(t), command.duration_secs)
-                          for handle in command.handles] for t in times_secs]
+        start, *poses = poses_at(command, times_secs)
         poses = [poses[frame] for frame in frames]
         count = self._segment_count(poses)
         for index in range(1, count + 1):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
-from dragstream_ros.core.drag import DragCommand, Pose, pose_at
+from dragstream_ros.core.drag import DragCommand, Pose, poses_at
 
 RIM_PX = 3              # wide, where a thing's colours are mixed with what is behind it
 # The region (H, W) bool around a point (x, y) of an (H, W, 3) uint8 RGB picture.
@@ -46,8 +46,7 @@ class Held:
     def of(cls, command: DragCommand, picture: np.ndarray, times_secs: np.ndarray) -> Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
         size = command.image_size
-        start, *poses = [[pose_at(handle, float(t), command.duration_secs)
-                          for handle in command.handles] for t in times_secs]
+        start, *poses = poses_at(command, times_secs)
         masks = [region.handle_region(handle, image_size=size, latent_size=size)
                  for handle in command.handles]
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)

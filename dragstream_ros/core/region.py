@@ -109,8 +109,13 @@ def warp_smoothly(map_: torch.Tensor, pose: CellPose, window: Window) -> torch.T
 
 
 def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
-    """The rows and columns of a map in which the mask (h, w) bool lies after the motion."""
+    """The rows and columns of a map in which the mask (h, w) bool lies after the motion.
+
+    None of them for an empty mask, such as that of a handle that has left the picture.
+    """
     h, w = mask.shape
+    if not mask.any():
+        return slice(0, 0), slice(0, 0)
     rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
     x, y = columns[[0, -1, 0, -1]].float(), rows[[0, 0, -1, -1]].float()
     back = CellPose(delta_cells=(-pose.delta_cells[0], -pose.delta_cells[1]),

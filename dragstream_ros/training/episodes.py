@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from dragstream_ros.simulation.camera import Camera
 from dragstream_ros.simulation.surfaces import Surfaces
@@ -84,6 +85,22 @@ def load_episodes(folder: Path, config: EpisodeConfig) -> EpisodeSet:
                       point_thing=padded('point_thing', 0, -1),
                       masks=np.stack([e['masks'] for e in loaded]),
                       surfaces=[unpack_surfaces(e) for e in loaded])
+
+
+def draw_lively(latents: torch.Tensor, frames: int,
+                rng: np.random.Generator) -> tuple[int, int]:
+    """Draw an episode and where in it so many frames begin, never with its first one.
+
+    latents: (E, T, C, h, w). Of two draws the one that changes more: in half of them hardly
+    anything moves.
+    """
+    def change(at: tuple[int, int]) -> float:
+        episode, start = at
+        return float((latents[episode, start + frames - 1] - latents[episode, start]).abs().mean())
+
+    return max(((int(rng.integers(len(latents))),
+                 int(rng.integers(1, latents.shape[1] - frames + 1))) for _ in range(2)),
+               key=change)
 
 
 def pack_surfaces(surfaces: Surfaces) -> dict[str, np.ndarray]:

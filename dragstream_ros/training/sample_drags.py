@@ -58,7 +58,7 @@ def sample_held(picture: np.ndarray, masks: np.ndarray, tracks_px: np.ndarray,
 
     picture: (H, W, 3) uint8 and masks: (H, W) uint8, thing + 1, of the frame before the chunk;
     tracks_px: (1 + F, n, 2) from it.  A region is the thing that is seen at the handle as far as it
-    is near, since nobody holds a whole arm; it ends up to two pixels too early or too late.
+    is near, since nobody holds a whole arm, up to two pixels too small or too large.
     """
     height, width = masks.shape
     regions, chosen = [], []

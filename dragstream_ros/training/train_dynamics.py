@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core.held import Held
-from dragstream_ros.training.episodes import EpisodeSet
+from dragstream_ros.training.episodes import EpisodeSet, draw_lively
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.sample_drags import (
     DragSampling,
@@ -60,13 +60,11 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
                rng: np.random.Generator, context: int, chunk: int) -> Clips:
     """Draw clips with ``context`` consecutive frames before the first chunk."""
     n = context + 2 * chunk
-    length, size = latents.shape[1], latents.shape[-1]
+    size = latents.shape[-1]
     image = episodes.frames.shape[2]
     sinks, frames, maps, weights, newest, held = [], [], [], [], [], []
     for _ in range(config.batch):
-        # Of two clips the livelier one: in half of them hardly anything moves.
-        e, t = max(((int(rng.integers(len(latents))), int(rng.integers(1, length - n + 1)))
-                    for _ in range(2)), key=lambda clip: _liveliness(latents, clip, n))
+        e, t = draw_lively(latents, n, rng)
         s = t - 1 if rng.random() < 0.5 else int(rng.integers(t))
         sinks.append(latents[e, np.maximum([s, s - 1, s - 2], 0)])
         frames.append(latents[e, np.maximum(np.arange(t - 2, t + n), 0)])
@@ -89,11 +87,6 @@ def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTrai
     clips.weight = (1 + (config.thing_weight - 1) * clips.weight.clamp(0, 0.5) * 2
                     + config.moving_weight * change.mean(2, keepdim=True).clamp(0, 1))
     return clips
-
-
-def _liveliness(latents: torch.Tensor, clip: tuple[int, int], frames: int) -> float:
-    episode, start = clip
-    return float((latents[episode, start + frames - 1] - latents[episode, start]).abs().mean())
 
 
 @torch.no_grad()

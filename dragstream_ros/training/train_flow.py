@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from dragstream_ros.training.episodes import EpisodeSet
+from dragstream_ros.training.episodes import EpisodeSet, draw_lively
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.sample_drags import DragSampling, chunk_maps, sample_handles
 from dragstream_ros.world_models.tabletop.carry import carry
@@ -47,16 +47,13 @@ class FlowSamples:
 
 def draw_flows(net: FlowNet, latents: torch.Tensor, episodes: EpisodeSet, config: FlowTraining,
                rng: np.random.Generator) -> FlowSamples:
-    """Draw chunks; of two the livelier one, because in half of them hardly anything moves."""
+    """Draw chunks with the frame before them."""
     chunk, size = net.config.frames_per_chunk, net.config.latent_size
     image = episodes.frames.shape[2]
     newest, maps, displacements, holes, pictures = [], [], [], [], []
     stride = image // size // net.config.fine
     for _ in range(config.batch):
-        e, t = max(((int(rng.integers(len(latents))),
-                     int(rng.integers(1, latents.shape[1] - chunk))) for _ in range(2)),
-                   key=lambda at: float((latents[at[0], at[1] + chunk]
-                                         - latents[at[0], at[1]]).abs().mean()))
+        e, t = draw_lively(latents, 1 + chunk, rng)
         newest.append(latents[e, [t, t - 1]].flatten(0, 1))
         tracks = sample_handles(
             episodes.points_px[e, t:t + chunk + 1], episodes.visible[e, t],

@@ -9,7 +9,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 
 
 def limit_threads() -> None:
-    """Compute on two cores at most: the second is worth a lot, ROS needs what there is more."""
+    """Compute on two threads at most; the other cores are the robot's."""
     import torch
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
