@@ -1,10 +1,11 @@
-"""Lets Fast DDS carry camera images: its own shared-memory segment is too small for them."""
+"""Lets a process carry camera images over ROS: as it comes, DDS loses many and malloc is slow."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 
+from dragstream_ros.memory import keep_freed_memory
 from dragstream_ros.share import config_file
 
 # Fast DDS 3 renamed the variable; where both are known, the old one makes it print a warning.
@@ -24,5 +25,6 @@ def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_up_transport() -> None:
-    """Make this process able to publish images; call it before ``rclpy.init``."""
+    """Make this process able to send and take images; call it before ``rclpy.init``."""
     os.environ.update(transport_environment(os.environ))
+    keep_freed_memory()

@@ -36,7 +36,7 @@ from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfi
 from dragstream_ros.evaluation.side_motion import SideMotionConfig
 from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
 from dragstream_ros.simulation.no_graphics import NoGraphics
-from dragstream_ros.world_models import limit_threads, load_world_model
+from dragstream_ros.world_models import load_world_model, set_up_inference
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
 PARTS = ('drags', 'model', 'speed', 'flat', 'ros')
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON; 0 if all parts could be measured."""
-    limit_threads()             # as in the worker
+    set_up_inference()          # as in the worker
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     try:
         world_model = load_world_model(folder=str(args.weights or ''))

@@ -118,9 +118,9 @@ def _stream_maker(world_model: Any) -> MakeStream:
     from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.stream import DragStream, StreamConfig
     from dragstream_ros.masks.grow_region import grow_region
-    from dragstream_ros.world_models import limit_threads
+    from dragstream_ros.world_models import set_up_inference
 
-    limit_threads()
+    set_up_inference()
 
     def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
         config = StreamConfig(

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.memory import keep_freed_memory
 
 
-def limit_threads() -> None:
-    """Compute on two threads at most; the other cores are the robot's."""
+def set_up_inference() -> None:
+    """Compute on two threads at most, as the other cores are the robot's, and in kept memory."""
     import torch
+    keep_freed_memory()
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
