@@ -10,12 +10,7 @@ import torch
 from drag_case_maker import make_case
 
 from dragstream_ros.core.drag import validate_command
-from dragstream_ros.evaluation.drag_benchmark import (
-    SYSTEMS,
-    DragResult,
-    predict_second,
-    summarise,
-)
+from dragstream_ros.evaluation.drag_benchmark import DragResult, summarise
 from dragstream_ros.evaluation.drag_cases import (
     FIRST_SEED,
     DragCase,
@@ -24,6 +19,7 @@ from dragstream_ros.evaluation.drag_cases import (
 )
 from dragstream_ros.evaluation.drag_pictures import draw_drag
 from dragstream_ros.evaluation.drag_score import DragScore
+from dragstream_ros.evaluation.drag_systems import SYSTEMS
 from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
@@ -41,12 +37,13 @@ def cases() -> list[DragCase]:
 def score(**values: float) -> DragScore:
     return DragScore(**{
         'length_px': 20.0, 'error_px': 1.0, 'moved_share': 1.0, 'left_share': 0.0,
-        'area_ratio': 1.0, 'psnr_db': 30.0, 'moving_psnr_db': 25.0, **values})
+        'area_ratio': 1.0, 'psnr_db': 30.0, 'moving_psnr_db': 25.0, 'background_psnr_db': 35.0,
+        'objmc_px': 1.0, 'is_lost': False, 'dai': (0.1, 0.1, 0.1), **values})
 
 
 def result(kind: str, **scores: DragScore) -> DragResult:
     return DragResult(case=replace(make_case(), kind=kind), scores=scores, frames={},
-                      locator_error_px=0.1)
+                      secs={}, locator_error_px=0.1)
 
 
 def test_drags_are_held_out_and_of_both_kinds(cases):
@@ -98,8 +95,8 @@ def test_every_system_predicts_the_second_after_the_past(cases):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = TabletopWorldModel().eval().requires_grad_(False)
-    for system in SYSTEMS[:2]:
-        frames = predict_second(model, cases[0], system)
+    for system in SYSTEMS.values():
+        frames = system(model, cases[0], 0)
         assert frames.shape == cases[0].future.shape and frames.dtype == np.uint8
 
 
@@ -134,7 +131,7 @@ def test_a_picture_shows_the_truth_and_every_system():
     case = make_case()
     found = DragResult(case=case, scores={'truth': score(), 'guidance': score(error_px=9.0)},
                        frames={'truth': case.future, 'guidance': case.future},
-                       locator_error_px=0.1)
+                       secs={'guidance': 0.5}, locator_error_px=0.1)
     one = DragResult(case=case, scores=found.scores, frames={'truth': case.future},
-                     locator_error_px=0.1)
+                     secs={}, locator_error_px=0.1)
     assert draw_drag(found).shape[0] > draw_drag(one).shape[0]

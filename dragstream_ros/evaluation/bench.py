@@ -18,14 +18,10 @@ from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation import bench_table
-from dragstream_ros.evaluation.drag_benchmark import (
-    DEFAULT_SYSTEMS,
-    SYSTEMS,
-    DragBenchmarkConfig,
-    run_drag_benchmark,
-)
+from dragstream_ros.evaluation.drag_benchmark import DragBenchmarkConfig, run_drag_benchmark
 from dragstream_ros.evaluation.drag_cases import DragCaseConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
+from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
 from dragstream_ros.evaluation.free_run import FreeRunConfig
 from dragstream_ros.evaluation.held_out_scenes import SceneConfig
@@ -52,11 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
-    parser.add_argument('--profile', default='fast', choices=PROFILES, help='of guidance')
+    parser.add_argument(
+        '--profile', default='fast', choices=PROFILES, help='speed, flat: of guidance')
     parser.add_argument(
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
-        choices=[system.name for system in SYSTEMS],
-        help=f'drags: of {", ".join(system.name for system in SYSTEMS)}')
+        choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
     parser.add_argument(
         '--pictures', type=Path, help='drags, model: folder for a picture of every drag, model.png')
 
@@ -102,15 +98,16 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
 
 
 def _configs(args: argparse.Namespace) -> dict[str, Any]:
-    drags = DragBenchmarkConfig(systems=tuple(args.systems), profile=args.profile)
-    model = ModelBenchmarkConfig(side_motion=SideMotionConfig(profile=args.profile))
+    drags = DragBenchmarkConfig(
+        systems=tuple(SYSTEMS if 'all' in args.systems else args.systems))
+    model = ModelBenchmarkConfig()
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
     if args.quick:
         drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
-        model = replace(
-            model, scenes=SceneConfig(scenes=4),
-            side_motion=replace(model.side_motion, cases=DragCaseConfig(n_per_kind=2)),
+        model = ModelBenchmarkConfig(
+            scenes=SceneConfig(scenes=4),
+            side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
             free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)

@@ -54,6 +54,9 @@ def _drags(result: dict[str, Any]) -> str:
         parts.append(table(
             [f'drags: {group} ({n})', 'success [95%]', 'arrived', 'left', 'area', 'error px',
              'moved', 'remains', 'area x', 'PSNR', 'moving'], rows))
+        parts.append(table(
+            [f'drags: {group} ({n})', 'ObjMC px', 'lost', 'DAI 1', 'DAI 3', 'DAI 5', 'background',
+             's per s'], [_published(name, values) for name, values in found['systems'].items()]))
         error = found['locator_error_px']
         parts.append(f'  the locator itself, in true frames half way: {error["value"]:.2f} px off')
         for name, gain in found['gain_over_undragged'].items():
@@ -61,6 +64,15 @@ def _drags(result: dict[str, Any]) -> str:
                 f'  {name} minus undragged, in lengths, paired median: {_interval(gain)}')
         parts.append('')
     return '\n'.join(parts).rstrip()
+
+
+def _published(name: str, values: dict[str, Any]) -> list[str]:
+    """A row of the published measures."""
+    secs = values['median_secs']
+    return [
+        name, f'{values["median_objmc_px"]:.2f}', f'{100 * values["lost_share"]:.0f}%',
+        *(f'{dai:.3f}' for dai in values['mean_dai']),
+        f'{values["median_background_psnr_db"]:.1f}', '' if secs is None else f'{secs:.2f}']
 
 
 def _model(result: dict[str, Any]) -> str:

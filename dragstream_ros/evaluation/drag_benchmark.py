@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,8 +13,8 @@ import numpy as np
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.drag_cases import DragCase, DragCaseConfig, make_drag_cases
 from dragstream_ros.evaluation.drag_score import DragScore, DragScorer
+from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
-from dragstream_ros.evaluation.predict import Control, predict_frames
 
 HALFWAY = 5     # of ten frames: there the locator is checked against a known answer
 
@@ -21,36 +22,17 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class System:
-    """One way to predict: with or without the drag, and with the thing's true mask or a point."""
-
-    name: str
-    control: Control | None     # None: undragged
-    with_mask: bool = False
-
-
-SYSTEMS = (
-    System(name='undragged', control=None),
-    System(name='conditioned', control='conditioned'),
-    System(name='guidance', control='guidance'),
-    System(name='guidance_with_mask', control='guidance', with_mask=True),
-)
-DEFAULT_SYSTEMS = ('undragged', 'conditioned', 'guidance')
-
-
-@dataclass(frozen=True, kw_only=True)
 class DragBenchmarkConfig:
     """What is measured; the seed is that of the stream's noise."""
 
     systems: tuple[str, ...] = DEFAULT_SYSTEMS
-    profile: str = 'fast'
     seed: int = 0
     cases: DragCaseConfig = field(default_factory=DragCaseConfig)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DragResult:
-    """One drag: its scores by system, and the pictures that were scored.
+    """One drag: its scores by system, the pictures that were scored, and what they took.
 
     Beside the systems there are three yardsticks: 'truth', what really happened, which the measure
     must call a success; 'copy_last', the last frame held, which it must not; 'reconstruction', the
@@ -60,6 +42,7 @@ class DragResult:
     case: DragCase
     scores: dict[str, DragScore]
     frames: dict[str, np.ndarray]
+    secs: dict[str, float]
     locator_error_px: float
 
 
@@ -73,7 +56,7 @@ def run_drag_benchmark(
 
     Returns plain data for JSON. Raises NoGraphics where nothing can be rendered.
     """
-    unknown = set(config.systems) - {system.name for system in SYSTEMS}
+    unknown = set(config.systems) - SYSTEMS.keys()
     assert not unknown, f'unknown systems {unknown}'
     results = []
     for case in make_drag_cases(config.cases):
@@ -81,16 +64,6 @@ def run_drag_benchmark(
         watch(result)
         results.append(_without_pictures(result))
     return summarise(results)
-
-
-def predict_second(
-        world_model: WorldModel, case: DragCase, system: System, *, profile: str = 'fast',
-        seed: int = 0) -> np.ndarray:
-    """(10, H, W, 3) uint8 RGB: the second after the case's past, as the system predicts it."""
-    return predict_frames(
-        world_model, case.past, case.stamps_ns(), len(case.future),
-        case.command(with_mask=system.with_mask) if system.control else None,
-        control=system.control or 'conditioned', profile=profile, seed=seed)
 
 
 def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
@@ -101,8 +74,10 @@ def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
         'objects': [result for result in results if result.case.kind == 'object']}
     summary: dict[str, Any] = {
         group: {
-            'systems': {name: _summarise_system([result.scores[name] for result in members])
-                        for name in members[0].scores},
+            'systems': {
+                name: {**_summarise_system([result.scores[name] for result in members]),
+                       'median_secs': _median_secs(members, name)}
+                for name in members[0].scores},
             'gain_over_undragged': _gains(members),
             'locator_error_px': asdict(median_with_interval(
                 [result.locator_error_px for result in members]))}
@@ -117,14 +92,15 @@ def _run_case(
         'truth': case.future,
         'reconstruction': world_model.decode(world_model.encode(case.future)),
         'copy_last': np.repeat(case.past[-1:], len(case.future), axis=0)}
-    for system in SYSTEMS:
-        if system.name in config.systems:
-            frames[system.name] = predict_second(
-                world_model, case, system, profile=config.profile, seed=config.seed)
+    secs = {}
+    for name in config.systems:
+        begun = time.perf_counter()
+        frames[name] = SYSTEMS[name](world_model, case, config.seed)
+        secs[name] = time.perf_counter() - begun
     scores = {name: scorer.score(pictures) for name, pictures in frames.items()}
     _log.info('%s: %s', case.name, {name: score.succeeded for name, score in scores.items()})
     return DragResult(
-        case=case, scores=scores, frames=frames,
+        case=case, scores=scores, frames=frames, secs=secs,
         locator_error_px=scorer.locator_error_px(HALFWAY))
 
 
@@ -144,7 +120,17 @@ def _summarise_system(scores: Sequence[DragScore]) -> dict[str, Any]:
         'median_left_share': median(s.left_share for s in scores),
         'median_area_ratio': median(s.area_ratio for s in scores),
         'median_psnr_db': median(s.psnr_db for s in scores),
-        'median_moving_psnr_db': median(s.moving_psnr_db for s in scores)}
+        'median_moving_psnr_db': median(s.moving_psnr_db for s in scores),
+        'median_background_psnr_db': median(s.background_psnr_db for s in scores),
+        'median_objmc_px': median(s.objmc_px for s in scores),
+        'lost_share': sum(s.is_lost for s in scores) / len(scores),
+        'mean_dai': [float(np.mean(column)) for column in zip(*(s.dai for s in scores))]}
+
+
+def _median_secs(results: Sequence[DragResult], name: str) -> float | None:
+    """Of a second's prediction; None for what was not predicted."""
+    taken = [result.secs[name] for result in results if name in result.secs]
+    return float(np.median(taken)) if taken else None
 
 
 def _gains(results: Sequence[DragResult]) -> dict[str, Any]:
@@ -171,5 +157,5 @@ def _drag_as_data(result: DragResult) -> dict[str, Any]:
 
 
 def _without_pictures(result: DragResult) -> DragResult:
-    return DragResult(case=result.case, scores=result.scores, frames={},
+    return DragResult(case=result.case, scores=result.scores, frames={}, secs=result.secs,
                       locator_error_px=result.locator_error_px)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.drag_metrics import (
+    background_psnr_db,
+    dragging_accuracy_index,
+    object_motion_error_px,
+)
 from dragstream_ros.evaluation.metrics import moving_pixels, psnr_db
 from dragstream_ros.evaluation.thing_locator import ThingLocator
 
@@ -14,6 +19,7 @@ LEAST_TOLERANCE_PX = 2.0
 TOLERANCE_SHARE = 0.25      # of the drag's length
 MOST_LEFT_SHARE = 0.2
 AREA_TOLERANCE = 0.3
+DAI_RADII_PX = (1, 3, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,8 @@ class DragScore:
     it truly is at the end. moved_share: how far along the drag it came, 1 where it should be.
     left_share: of the pixels it should have left, how much still shows it. area_ratio: its area
     over its true area, both measured alike. psnr_db, moving_psnr_db: of the second's frames, all
-    pixels and those that truly change.
+    pixels and those that truly change. The rest as in drag_metrics: background_psnr_db; objmc_px,
+    and whether the point was lost; dai, for each of DAI_RADII_PX.
     """
 
     length_px: float
@@ -34,6 +41,10 @@ class DragScore:
     area_ratio: float
     psnr_db: float
     moving_psnr_db: float
+    background_psnr_db: float
+    objmc_px: float
+    is_lost: bool
+    dai: tuple[float, ...]
 
     @property
     def arrived(self) -> bool:
@@ -69,6 +80,7 @@ class DragScorer:
         """Score (10, H, W, 3) uint8 RGB, the predicted second."""
         located = self._locator.locate(frames[-1])
         way = self._case.path_px[-1] - self._case.path_px[0]
+        objmc_px, is_lost = object_motion_error_px(frames, self._case)
         return DragScore(
             length_px=self._case.length_px,
             error_px=float(np.linalg.norm(located.error_px)),
@@ -76,7 +88,11 @@ class DragScorer:
             left_share=located.left_share,
             area_ratio=located.area_px / self._true_area_px,
             psnr_db=psnr_db(frames, self._case.future),
-            moving_psnr_db=psnr_db(frames, self._case.future, self._moving))
+            moving_psnr_db=psnr_db(frames, self._case.future, self._moving),
+            background_psnr_db=background_psnr_db(frames, self._case),
+            objmc_px=objmc_px, is_lost=is_lost,
+            dai=tuple(dragging_accuracy_index(frames, self._case, radius_px)
+                      for radius_px in DAI_RADII_PX))
 
     def locator_error_px(self, index: int) -> float:
         """How far off the locator is in a true frame of the way, whose handle point is known."""

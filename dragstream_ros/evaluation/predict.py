@@ -19,10 +19,13 @@ Control = Literal['conditioned', 'guidance']
 def predict_frames(
         world_model: WorldModel, past: np.ndarray, stamps_ns: Sequence[int], count: int,
         command: DragCommand | None = None, *, control: Control = 'conditioned',
-        profile: str = 'fast', seed: int = 0) -> np.ndarray:
-    """(count, H, W, 3) uint8 RGB: what follows past (T, H, W, 3); undragged without a command."""
+        guidance: DragGuidanceConfig | None = None, seed: int = 0) -> np.ndarray:
+    """(count, H, W, 3) uint8 RGB: what follows past (T, H, W, 3); undragged without a command.
+
+    guidance: None for the profile 'fast'.
+    """
     stream = DragStream(
-        world_model, DragGuidanceConfig.profile(profile),
+        world_model, guidance,
         StreamConfig(control=control, horizon_secs=count * world_model.frame_period_secs,
                      seed=seed), grow=grow_region)
     stream.reset(past, stamps_ns)

@@ -10,8 +10,8 @@ import numpy as np
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.colours import ALIKE, DIFFERENT, core, grown, to_lab
-from dragstream_ros.evaluation.drag_benchmark import SYSTEMS, predict_second
 from dragstream_ros.evaluation.drag_cases import STILL_PX, DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.metrics import median_with_interval
 from dragstream_ros.evaluation.paint_over import paint_over
 from dragstream_ros.evaluation.thing_locator import vertex
@@ -27,8 +27,7 @@ class SideMotionConfig:
     least_area_px: of a still object, to be seen at both ends of the drag.
     """
 
-    systems: tuple[str, ...] = ('undragged', 'conditioned', 'guidance')
-    profile: str = 'fast'
+    systems: tuple[str, ...] = DEFAULT_SYSTEMS
     seed: int = 0
     cases: DragCaseConfig = field(default_factory=lambda: DragCaseConfig(n_per_kind=6))
     least_area_px: int = 60
@@ -56,10 +55,8 @@ def run_side_motion(world_model: WorldModel, config: SideMotionConfig) -> dict[s
             'truth': case.future[-1],
             'painted_over': paint_over(case.past[-1], np.any(still, axis=0)),
             'reconstruction': world_model.decode(world_model.encode(case.past[-1:]))[0]}
-        for system in SYSTEMS:
-            if system.name in config.systems:
-                pictures[system.name] = predict_second(
-                    world_model, case, system, profile=config.profile, seed=config.seed)[-1]
+        for name in config.systems:
+            pictures[name] = SYSTEMS[name](world_model, case, config.seed)[-1]
         for name, picture in pictures.items():
             found.setdefault(name, []).extend(
                 find_displaced(picture, case.past[-1], mask, case.start_table & case.end_table)

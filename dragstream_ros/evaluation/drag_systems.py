@@ -1,0 +1,61 @@
+"""The ways to predict a dragged second that are compared: ours, the published ones, and less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from dragstream_ros.core.distribution_rectification import DistributionRectificationConfig
+from dragstream_ros.core.drag_guidance import PROFILES, DragGuidanceConfig
+from dragstream_ros.core.frequency_selection import FrequencySelectionConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.paste_along import paste_along
+from dragstream_ros.evaluation.predict import Control, predict_frames
+
+# From a world model, a case and the seed of the noise to the second (10, H, W, 3) uint8 RGB.
+System = Callable[[WorldModel, DragCase, int], np.ndarray]
+
+FAST = PROFILES['fast']
+NO_RECTIFICATION = DistributionRectificationConfig(in_loop='off', after_loop=False, x0=False)
+EVERYWHERE = 1e3    # in box sides: so wide a Gaussian is 1 all over the picture
+
+
+def _predicted(control: Control | None, guidance: DragGuidanceConfig = FAST, *,
+               with_mask: bool = False) -> System:
+    """Predict by the stream; control None: undragged. with_mask: the thing's true one is told."""
+    def system(world_model: WorldModel, case: DragCase, seed: int) -> np.ndarray:
+        return predict_frames(
+            world_model, case.past, case.stamps_ns(), len(case.future),
+            case.command(with_mask=with_mask) if control else None,
+            control=control or 'conditioned', guidance=guidance, seed=seed)
+
+    return system
+
+
+def _pasted(world_model: WorldModel, case: DragCase, seed: int) -> np.ndarray:
+    return paste_along(case.past[-1], case.command(), len(case.future))
+
+
+SYSTEMS: dict[str, System] = {
+    'undragged': _predicted(None),
+    'conditioned': _predicted('conditioned'),
+    'guidance': _predicted('guidance'),
+    'guidance_with_mask': _predicted('guidance', with_mask=True),
+    'guidance_paper': _predicted('guidance', PROFILES['paper']),
+    'guidance_code': _predicted('guidance', PROFILES['code']),
+    # The guidance with one of its parts taken away.
+    'no_rectification': _predicted(
+        'guidance', replace(FAST, rectification=NO_RECTIFICATION)),
+    'no_frequency_selection': _predicted(
+        'guidance', replace(FAST, frequency=FrequencySelectionConfig(cutoffs=(None,)))),
+    'no_spatial_selection': _predicted('guidance', replace(FAST, sigma_ratio=EVERYWHERE)),
+    'no_features': _predicted('guidance', replace(FAST, feature_weight=0.0)),
+    'no_held_start': _predicted('guidance', replace(FAST, start_from_held=False)),
+    'no_iterations': _predicted('guidance', replace(FAST, iterations_per_segment=0)),
+    # No world model at all: what a picture editor would do.
+    'paste': _pasted,
+}
+DEFAULT_SYSTEMS = ('undragged', 'conditioned', 'guidance')
