@@ -136,6 +136,37 @@ def test_a_handle_is_followed_to_the_anchor(session):
     assert abs(chunk.tracks_px[0, 0, 0] - (70.5 / 2 - 0.5 + 0.7)) < 0.3  # starts 6 px further right
 
 
+def hold_on(session, *, secs: float, shift_px: int = 0) -> None:
+    """Film for a while, with the picture sliding to the right, and predict."""
+    session.feed(kept := frames(0.0))
+    push(session, drag((64, 48), (64, 40)))
+    for t in np.arange(0.1, secs + 0.01, 0.1):
+        shifted = np.roll(TEXTURE, (0, round(shift_px * t / secs)), axis=(0, 1))
+        kept = [frame for frame in kept if frame.stamp_ns > (t - 2.0) * NS]
+        session.feed(kept := [*kept, *frames(t, image=shifted)])
+        run(session)
+
+
+def test_an_operator_may_hold_on_for_longer_than_images_are_kept(session):
+    hold_on(session, secs=4.0, shift_px=20)
+    assert push(session, drag((64, 48), (84, 48))) == []
+    chunk = run(session)[0]
+    assert abs(chunk.tracks_px[0, 0, 0] - (84.5 / 2 - 0.5)) < 0.5  # it is there already
+
+
+def test_a_handle_may_be_added_to_a_drag_on_the_image_it_began_on(session):
+    hold_on(session, secs=4.0, shift_px=6)
+    both = drag((64, 48), (84, 48)).handles + drag((30, 30), (30, 50)).handles
+    assert push(session, drag(handles=both)) == []
+    chunk = run(session)[0]
+    assert abs(chunk.tracks_px[1, 0, 0] - (36.5 / 2 - 0.5)) < 0.5
+
+
+def test_an_old_image_is_stale_for_another_drag(session):
+    hold_on(session, secs=4.0)
+    assert codes(push(session, drag((64, 48), (84, 48), drag_id='b'))) == [ErrorCode.DRAG_STALE]
+
+
 def test_a_drag_is_released_only_by_its_own_id(session):
     session.feed(frames(0.0))
     push(session, drag((40, 40), (80, 40)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,12 +28,34 @@ class DragFollower:
 
         :raises DragStreamError: DRAG_STALE, the frame is not kept
         """
+        self._given = (command.drag_id, command.stamp_ns)
         self._frame = _frame_dragged_on(command.stamp_ns, frames) if frames else None
         if self._frame is not None:
             command = replace(command, stamp_ns=self._frame.stamp_ns)
+        self._first_frame = self._frame
         self.command = command
-        self._points_px = self._grabbed_px = np.array(
-            [handle.path_px[0] for handle in command.handles], np.float64)
+        self._points_px = self._grabbed_px = _grabbed_px(command)
+
+    def with_path(self, command: DragCommand) -> DragFollower | None:
+        """The same drag with a newer path; None: it is another drag, or on another image.
+
+        Operators hold on for longer than frames are kept: what they grabbed goes on from where it
+        has been followed to. A handle that is new is looked for in the frame reached so far.
+
+        :raises DragStreamError: DRAG_LOST
+        """
+        if self._frame is None or (command.drag_id, command.stamp_ns) != self._given:
+            return None
+        assert self._first_frame is not None
+        newer = copy.copy(self)
+        newer.command = replace(command, stamp_ns=self.command.stamp_ns)
+        newer._grabbed_px = _grabbed_px(command)
+        followed = {tuple(grabbed): now for grabbed, now in zip(self._grabbed_px, self._points_px)}
+        newer._points_px = np.array([
+            followed[point] if (point := tuple(grabbed)) in followed
+            else _follow(self._first_frame, self._frame, grabbed[None])[0]
+            for grabbed in newer._grabbed_px])
+        return newer
 
     def located(self, frames: Sequence[ModelFrame], until_ns: int) -> DragCommand:
         """The command with its handles where they are in the newest frame up to until_ns.
@@ -42,17 +65,27 @@ class DragFollower:
         if self._frame is None:
             return self.command
         for frame in frames:
-            if not self._frame.stamp_ns < frame.stamp_ns <= until_ns:
-                continue
-            points_px, found = track_points(self._frame.pixels, frame.pixels, self._points_px)
-            if not found.all():
-                raise DragStreamError(
-                    ErrorCode.DRAG_LOST,
-                    f'Handle {int(np.argmin(found))} could not be followed to the newest image; '
-                    'grab something with more texture, or drag again.',
-                )
-            self._frame, self._points_px = frame, points_px
+            if self._frame.stamp_ns < frame.stamp_ns <= until_ns:
+                self._points_px = _follow(self._frame, frame, self._points_px)
+                self._frame = frame
         return shift(self.command, list(self._points_px - self._grabbed_px))
+
+
+def _grabbed_px(command: DragCommand) -> np.ndarray:
+    return np.array([handle.path_px[0] for handle in command.handles], np.float64)
+
+
+def _follow(before: ModelFrame, after: ModelFrame, points_px: np.ndarray) -> np.ndarray:
+    if before is after:
+        return points_px
+    points_px, found = track_points(before.pixels, after.pixels, points_px)
+    if not found.all():
+        raise DragStreamError(
+            ErrorCode.DRAG_LOST,
+            f'Handle {int(np.argmin(found))} could not be followed to the newest image; '
+            'grab something with more texture, or drag again.',
+        )
+    return points_px
 
 
 def _frame_dragged_on(stamp_ns: int, frames: Sequence[ModelFrame]) -> ModelFrame:

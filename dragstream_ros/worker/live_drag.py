@@ -33,6 +33,11 @@ class LiveDrag:
         """The drag in force."""
         return self._in_force.command if self._in_force is not None else None
 
+    def with_path(self, command: DragCommand) -> DragFollower | None:
+        """The drag in force, or that waits, with a newer path; None: the command is no such."""
+        newest = self._newer_path or self._in_force
+        return newest and newest.with_path(command)
+
     def push(self, drag: DragFollower) -> None:
         """Take a new drag, or a new path of the one in force.
 

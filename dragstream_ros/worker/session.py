@@ -239,7 +239,7 @@ class PredictionSession:
         if message.generation < self._generation:
             return []
         try:
-            self._drag.push(self._grab(message.command))
+            self._drag.push(self._grab(message.command, self._drag))
         except DragStreamError as error:
             return [_problem(error, message.command)]
         return _warnings(message.command)
@@ -270,9 +270,10 @@ class PredictionSession:
             stream.push_drag(replace(located, stamp_ns=source_ns))
         return Goal(message.goal_id, stream, horizon_secs=horizon_secs)
 
-    def _grab(self, command: DragCommand) -> DragFollower:
+    def _grab(self, command: DragCommand, live: LiveDrag | None = None) -> DragFollower:
         """Bring a command to model pixels and bind it to the frame it was given on.
 
+        :param live: what it may be a newer path of
         :raises DragStreamError: DRAG_BEFORE_FIRST_IMAGE, DRAG_WRONG_SIZE, DRAG_STALE
         """
         if self._camera_size is None:
@@ -286,7 +287,9 @@ class PredictionSession:
             # Given on a predicted image, where things are as the operator saw them.
             letterbox = Letterbox(letterbox.content_size, self._model_size)
             return DragFollower(transform_command(command, letterbox), ())
-        return DragFollower(transform_command(command, letterbox), self._frames)
+        command = transform_command(command, letterbox)
+        followed = None if live is None else live.with_path(command)
+        return followed or DragFollower(command, self._frames)
 
 
 def _problem(error: DragStreamError, command: DragCommand | None) -> Problem:
