@@ -93,6 +93,8 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+POINT = 'geometry_msgs/msg/Point'
+DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
 DRAG = 'dragstream_ros/msg/Drag'
 
 PREDICTOR = Node(
@@ -112,7 +114,7 @@ PREDICTOR = Node(
         Topic('prediction/info', 'dragstream_ros/msg/PredictionInfo', STATE),
         Topic('prediction/annotations', 'visualization_msgs/msg/ImageMarker', NEWEST),
         Topic('preview/image', IMAGE, NEWEST),
-        Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', NEWEST),
+        Topic('/diagnostics', DIAGNOSTICS, NEWEST),
     ),
     services=(('~/reset', 'std_srvs/srv/Trigger'),),
     actions=(('predict', 'dragstream_ros/action/Predict'),),
@@ -142,7 +144,20 @@ BAG_REPLAY = Node(
         Topic('/clock', 'rosgraph_msgs/msg/Clock', NEWEST, when='publish_clock'),
     ),
 )
-NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY)
+DRAG_ADAPTER = Node(
+    'drag_adapter',
+    subscribes=(
+        Topic('image', IMAGE, AS_OFFERED, when='image_transport'),
+        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
+        Topic('image_mouse_left', POINT, COMMANDS, when='two_clicks'),
+        Topic('image/compressed_mouse_left', POINT, COMMANDS, when='two_clicks'),
+    ),
+    publishes=(
+        Topic('drag', DRAG, COMMANDS),
+        Topic('/diagnostics', DIAGNOSTICS, NEWEST),
+    ),
+)
+NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY, DRAG_ADAPTER)
 
 _PREDICTOR_ARGUMENTS = (
     Argument('world_model', 'predictor', 'world_model', 'which world model predicts'),
@@ -162,6 +177,12 @@ LAUNCHES = {
             'demo',
             'a simulated tabletop camera, a scripted operator who drags, and the predictor',
             (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR),
+            _PREDICTOR_ARGUMENTS,
+        ),
+        Launch(
+            'tools',
+            'the predictor, and what turns clicks in rqt_image_view and RViz2 into drags',
+            (PREDICTOR, DRAG_ADAPTER),
             _PREDICTOR_ARGUMENTS,
         ),
         Launch(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -14,8 +14,17 @@ from sensor_msgs.msg import CompressedImage, Image
 from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.worker.mailbox import RawFrame
 
-if TYPE_CHECKING:
-    from dragstream_ros.nodes.parameters import Parameters
+
+class CameraSource(Protocol):
+    """Which camera topic to take, and how: parameters of the same names."""
+
+    @property
+    def image_transport(self) -> str:
+        """'raw' or 'compressed'."""
+
+    @property
+    def image_reliability(self) -> str:
+        """'as_offered', 'reliable' or 'best_effort'."""
 
 
 def reliability_for(wanted: str, offered: Sequence[ReliabilityPolicy]) -> ReliabilityPolicy:
@@ -39,14 +48,14 @@ class ImageInput:
     """
 
     def __init__(
-        self, node: Node, parameters: Parameters, on_frame: Callable[[RawFrame, str], None]
+        self, node: Node, source: CameraSource, on_frame: Callable[[RawFrame, str], None]
     ) -> None:
         """Subscribe; call check_offer() now and then."""
         self._node = node
         self._on_frame = on_frame
-        self._wanted = parameters.image_reliability
-        self._is_compressed = parameters.image_transport == 'compressed'
-        self.topic = _topic(node, is_compressed=self._is_compressed)
+        self._wanted = source.image_reliability
+        self._is_compressed = source.image_transport == 'compressed'
+        self.topic = camera_topic(node, is_compressed=self._is_compressed)
         self.reliability = reliability_for(self._wanted, self._offered())
         self._subscription = self._subscribe()
 
@@ -101,8 +110,8 @@ class ImageInput:
         ), message.header.frame_id)
 
 
-def _topic(node: Node, *, is_compressed: bool) -> str:
-    """The full topic name. `image` remapped takes `image/compressed` along, as cameras name it."""
+def camera_topic(node: Node, *, is_compressed: bool) -> str:
+    """The camera topic's full name; `image` remapped takes `image/compressed` along."""
     if not is_compressed:
         return node.resolve_topic_name('image')
     plain = node.resolve_topic_name('image/compressed', only_expand=True)

@@ -40,18 +40,25 @@ class ModelFrame:
     generation: int
 
 
+def decode_frame(raw: RawFrame) -> np.ndarray:
+    """Decode a camera message to (H, W, 3) uint8 RGB.
+
+    :raises DragStreamError: IMAGE_MALFORMED, IMAGE_ENCODING_UNSUPPORTED, IMAGE_DECODE_FAILED
+    """
+    if raw.compressed:
+        return decode_compressed(raw.data)
+    return decode_image(
+        raw.data, encoding=raw.encoding, width=raw.width, height=raw.height, step=raw.step,
+        is_bigendian=raw.is_bigendian,
+    )
+
+
 def model_frame(raw: RawFrame, model_size: tuple[int, int]) -> ModelFrame:
     """Decode a camera message and fit it into the model's (width, height).
 
     :raises DragStreamError: IMAGE_MALFORMED, IMAGE_ENCODING_UNSUPPORTED, IMAGE_DECODE_FAILED
     """
-    if raw.compressed:
-        image = decode_compressed(raw.data)
-    else:
-        image = decode_image(
-            raw.data, encoding=raw.encoding, width=raw.width, height=raw.height, step=raw.step,
-            is_bigendian=raw.is_bigendian,
-        )
+    image = decode_frame(raw)
     camera_size = (image.shape[1], image.shape[0])
     return ModelFrame(
         pixels=Letterbox(camera_size, model_size).apply(image), camera_size=camera_size,

@@ -1,0 +1,76 @@
+"""A real drag_adapter process with a camera and ears for its drags, for tests over real DDS."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from predictor_harness import PATIENCE, Bench
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage
+
+from dragstream_ros.msg import Drag
+
+
+class AdapterBench(Bench):
+    """The node as a user starts it; close() ends it and looks for tracebacks."""
+
+    def __init__(self, domain: int, *arguments: str, **parameters: object) -> None:
+        super().__init__(domain)
+        self.drags: list[Drag] = []
+        self.node.create_subscription(Drag, 'drag', self.drags.append, QoSProfile(depth=1000))
+        said = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+        self._stderr = tempfile.TemporaryFile('w+')
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', 'dragstream_ros.nodes.drag_adapter', '--ros-args', *arguments,
+             *said], stderr=self._stderr)
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            assert self.process.wait(10 * PATIENCE) == 0, self.log
+            assert 'Traceback' not in self.log, self.log
+        finally:
+            self.process.kill()
+            super().close()
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def said(self) -> list[str]:
+        return self.log.splitlines()[-10:]
+
+    def start_filming(self) -> None:
+        """Wait until the adapter has found the camera, and is as reliable."""
+        self.until(lambda: 'subscribes reliable' in self.log, 30.0, filming=True)
+        self.look()
+
+    def look(self) -> int:
+        """Publish an image that the adapter has seen when this returns; its stamp."""
+        self.film()
+        time.sleep(0.1)  # ROS keeps no order between topics
+        return self.stamp_ns
+
+    def tool(self, kind: type, topic: str):
+        """A publisher of a tool, once the adapter listens to it."""
+        publisher = self.node.create_publisher(kind, topic, QoSProfile(depth=1000))
+        self.until(publisher.get_subscription_count, 30.0)
+        return publisher
+
+    def rename_jpeg_camera(self, topic: str) -> None:
+        """Publish compressed images there from now on."""
+        self.jpeg_camera = self.node.create_publisher(CompressedImage, topic, 1)
+
+    def refused(self, tool: str) -> int:
+        """How often, by the newest diagnostics."""
+        return int(self.status(f'refused of {tool}') or 0)
+
+
+def path_of(drag: Drag) -> list[tuple[float, float]]:
+    return [(point.x, point.y) for point in drag.handles[0].path]
