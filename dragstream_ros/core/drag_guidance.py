@@ -32,7 +32,9 @@ class DragGuidanceConfig:
     taps: attention blocks whose output is matched.  guided_step: denoise step that is optimised.
     update: 'plain', z -= rate * G * g (paper); 'normalised', the same with g / rms(g); 'sign',
         AdamW started anew each time (code, spec 1.5.1).
-    distance: between features.  sigma_ratio: of the Gaussian to the region's box.
+    distance: between features.  corner_aligned: how they are brought to the latent's size (code).
+    sigma_ratio: of the Gaussian to the region's box.  select_source: the update acts where a thing
+        is taken from, too (ours: else it stays there as well).
     background_weight: of what shall stay.  start_from_held: the first guess has what is held in its
     place (ours).  latent_weight: of the distance from that guess where something comes or goes,
     beside the features (ours: the features of a small model carry little).
@@ -47,11 +49,13 @@ class DragGuidanceConfig:
     update: Literal['plain', 'normalised', 'sign'] = 'normalised'
     rate: float = 0.1
     distance: Literal['l1', 'l2'] = 'l1'
+    corner_aligned: bool = False
     feature_weight: float = 1.0
     latent_weight: float = 1.0
     start_from_held: bool = True
     background_weight: float = 1.0
     sigma_ratio: float = 1.0
+    select_source: bool = True
     dilate_cells: int = 1
     frequency: FrequencySelectionConfig = field(default_factory=FrequencySelectionConfig)
     rectification: DistributionRectificationConfig = field(
@@ -66,10 +70,12 @@ class DragGuidanceConfig:
 PROFILES = {
     'fast': DragGuidanceConfig(),
     'code': DragGuidanceConfig(
-        iterations_per_segment=5, update='sign', rate=0.02, distance='l2', latent_weight=0.0,
-        start_from_held=False, sigma_ratio=1.875, max_segments=8),
+        iterations_per_segment=5, update='sign', rate=0.02, distance='l2', corner_aligned=True,
+        latent_weight=0.0, start_from_held=False, sigma_ratio=1.875, select_source=False,
+        max_segments=8),
     'paper': DragGuidanceConfig(
         iterations_per_segment=4, latent_weight=0.0, start_from_held=False, sigma_ratio=0.5,
+        select_source=False,
         frequency=FrequencySelectionConfig(cutoffs=(0.2, 0.4, 0.6, 1.0)),
         rectification=DistributionRectificationConfig(
             in_loop='neighbours', after_loop=False, x0=False)),
@@ -161,7 +167,8 @@ class DragGuidance:
                 tap.queries[None], keys[None], values[None])[0]
             outputs.append(out.transpose(0, 1).flatten(1))              # (F * tokens, width)
         tokens = torch.cat(outputs, -1).unflatten(0, (-1, *grid)).permute(0, 3, 1, 2)
-        return functional.interpolate(tokens, size=model.latent_shape[1:], mode='bilinear')
+        return functional.interpolate(tokens, size=model.latent_shape[1:], mode='bilinear',
+                                      align_corners=self.config.corner_aligned)
 
     def _x0(self, z: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         with torch.no_grad():
@@ -210,7 +217,7 @@ class DragGuidance:
             stay[frame, 0] = (~moved[frame, 0]).float()
             select[frame, 0] = region.merge_gaussians(
                 region.gaussian(mask, sigma_ratio=self.config.sigma_ratio)
-                for mask in [*targets, left])
+                for mask in [*targets, *([left] if self.config.select_source else [])])
         if frozen is not None:
             held = region.mask_to_cells(torch.from_numpy(frozen),
                                         self.world_model.latent_shape[:0:-1])

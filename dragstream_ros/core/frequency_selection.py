@@ -49,13 +49,14 @@ def low_pass(
     """Filter tokens (heads, frames * h * w, head_dim), each frame, head and channel by itself.
 
     grid: (h, w), the tokens of a frame in rows. Keys come as attention uses them, that is after
-    their position encoding. Computed in float32, returned in the dtype that came.
+    their position encoding. Computed in float32 at least, returned in the dtype that came.
     """
     if cutoff is None:
         return tokens
     h, w = grid
     heads, n_tokens, channels = tokens.shape
-    frames = tokens.float().reshape(heads, n_tokens // (h * w), h, w, channels)
+    precise = tokens.to(torch.promote_types(tokens.dtype, torch.float32))
+    frames = precise.reshape(heads, n_tokens // (h * w), h, w, channels)
     spectrum = torch.fft.rfft2(frames, dim=(-3, -2))
     # The spectrum of a real signal is symmetric and so is the gain: half of each will do.
     gain = butterworth_gain(grid, cutoff, order, device=tokens.device)[:, : w // 2 + 1, None]
