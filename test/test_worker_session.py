@@ -199,6 +199,31 @@ def test_a_drag_that_has_ended_is_shown_to_its_end_first(session, clock):
     assert session.step()[0].drag_id == ''
 
 
+def test_a_drag_that_begins_and_ends_at_once_is_shown_once(session, clock):
+    session.feed(frames(0.0))
+    run(session)
+    clock.now += 3.0
+    session.feed(frames(0.0, 0.1))
+    push(session, drag((40, 40), (80, 40)))
+    session.handle(EndDrag(drag_id='a'))
+    assert [chunk.drag_id for chunk in run(session)] == ['a', 'a', 'a']
+    clock.now += 3.0
+    session.feed(frames(0.0, 0.1, 0.6))
+    assert session.step()[0].drag_id == ''
+
+
+def test_a_drag_that_ends_with_a_new_path_is_over_when_that_was_shown(session, clock):
+    session.feed(frames(0.0))
+    push(session, drag((40, 40), (60, 40)))
+    session.step()
+    push(session, drag((40, 40), (80, 40)))
+    session.handle(EndDrag(drag_id='a'))
+    assert [chunk.drag_id for chunk in run(session)] == 5 * ['a']  # what is left, then the new path
+    clock.now += 3.0
+    session.feed(frames(0.0, 0.6))
+    assert session.step()[0].drag_id == ''
+
+
 def test_a_new_path_of_a_drag_waits_until_the_running_prediction_is_complete(session):
     session.feed(frames(0.0))
     push(session, drag((40, 40), (80, 40)))

@@ -25,6 +25,7 @@ class LiveDrag:
         self._in_force: DragFollower | None = None
         self._newer_path: DragFollower | None = None
         self._is_ending = False
+        self._is_owed = False  # nothing has been predicted yet of what is in force
         self._is_predicting = False
         self._shown_from = self._shown_until = 0.0  # when the newest prediction is played
 
@@ -47,6 +48,7 @@ class LiveDrag:
             self._newer_path = drag
         else:
             self._put_in_force(drag)
+        self._is_ending = False
 
     def push_again(self) -> None:
         """Tell the stream once more what is in force: it has started over by itself."""
@@ -65,7 +67,8 @@ class LiveDrag:
 
     def release(self) -> None:
         """Go on undragged."""
-        self._in_force, self._newer_path, self._is_ending = None, None, False
+        self._in_force = self._newer_path = None
+        self._is_ending = self._is_owed = False
         self._stream.release()
 
     def may_predict(self, now_secs: float) -> bool:
@@ -73,7 +76,7 @@ class LiveDrag:
 
         :raises DragStreamError: the waiting path makes no sense to the stream
         """
-        if self._is_predicting:
+        if self._is_predicting or self._is_owed:
             return True
         if self._newer_path is not None:
             self._put_in_force(self._newer_path)
@@ -85,6 +88,7 @@ class LiveDrag:
 
     def predicted(self, now_secs: float, *, is_first: bool, is_last: bool, secs: float) -> None:
         """After each chunk: it reaches `secs` beyond the anchor."""
+        self._is_owed = False
         if is_first:
             self._shown_from = now_secs
         self._shown_until = self._shown_from + secs
@@ -107,4 +111,4 @@ class LiveDrag:
     def _put_in_force(self, drag: DragFollower) -> None:
         self._newer_path = None
         self._stream.push_drag(drag.command)
-        self._in_force, self._is_ending = drag, False
+        self._in_force, self._is_owed = drag, True
