@@ -55,6 +55,7 @@ PLAIN_MACHINE_ONLY = ROS_AT_RUN_TIME + [
     'opencv-python-headless>=4.8',
 ]
 RUN = [
+    'mcap>=1.1',
     'numpy>=1.26',
     'pyyaml>=6',
     'rosbags>=0.11',

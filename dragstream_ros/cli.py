@@ -15,6 +15,9 @@ COMMANDS = {
     'run': ('dragstream_ros.runner', 'start a group of nodes on a machine without `ros2 launch`'),
     'bench': ('dragstream_ros.evaluation.bench', 'measure speed, latency and accuracy'),
     'replay': ('dragstream_ros.evaluation.replay', 'predict along a recorded bag'),
+    'evaluate': (
+        'dragstream_ros.evaluation.footage.evaluate',
+        'compare predictions with what was recorded in bags and videos'),
     'train': ('dragstream_ros.training.cli', 'train the bundled world model'),
 }
 

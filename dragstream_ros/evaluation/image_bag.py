@@ -12,9 +12,13 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from dragstream_ros.evaluation.damaged_bag import DamagedBag, TruncatedMcap, open_file
+
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+AnyReader = Reader | DamagedBag | TruncatedMcap
 
 
 class BagError(Exception):
@@ -45,6 +49,7 @@ class ImageBag:
 
     is_synthetic: the bag was written by the library rosbags, not by a ROS recorder.
     is_calibrated: its first camera_info has a focal length.
+    problems: what was found damaged and is made do without, whole sentences; with salvage only.
     """
 
     path: pathlib.Path
@@ -55,6 +60,7 @@ class ImageBag:
     duration_secs: float
     is_synthetic: bool
     is_calibrated: bool
+    problems: tuple[str, ...] = ()
 
     @property
     def is_compressed(self) -> bool:
@@ -71,7 +77,7 @@ class ImageBag:
         :raises BagError: the bag is damaged; what lies before the damage has been given
         """
         wanted = {self.image_topic, self.camera_info_topic}
-        with _reading(self.path) as reader:
+        with _reading(self.path, salvage=bool(self.problems)) as (reader, _):
             connections = [
                 connection for connection in reader.connections if connection.topic in wanted]
             try:
@@ -85,13 +91,16 @@ class ImageBag:
                 raise _damaged(self.path, error) from error
 
 
-def open_image_bag(path: pathlib.Path, *, image_topic: str = '') -> ImageBag:
+def open_image_bag(
+    path: pathlib.Path, *, image_topic: str = '', salvage: bool = False
+) -> ImageBag:
     """Look into a rosbag2 bag, MCAP or sqlite3: its folder, or one of its files.
 
     :param image_topic: empty: the only one of an image type
+    :param salvage: of a damaged bag, give what can be read
     :raises BagError: not a readable bag, or not clear which images are meant
     """
-    with _reading(path) as reader:
+    with _reading(path, salvage=salvage) as (reader, problems):
         images = {
             connection.topic: connection for connection in reader.connections
             if _type(connection) in (IMAGE, COMPRESSED_IMAGE) and connection.msgcount}
@@ -116,6 +125,7 @@ def open_image_bag(path: pathlib.Path, *, image_topic: str = '') -> ImageBag:
             duration_secs=reader.duration / 1e9,
             is_synthetic=reader.ros_distro == 'rosbags',
             is_calibrated=_is_calibrated(reader, info_topic),
+            problems=problems,
         )
 
 
@@ -141,7 +151,7 @@ def _camera_info_topic(connections: list[Connection], image_topic: str) -> str |
     return topics[0] if len(topics) == 1 else None
 
 
-def _is_calibrated(reader: Reader, info_topic: str | None) -> bool:
+def _is_calibrated(reader: AnyReader, info_topic: str | None) -> bool:
     connections = [found for found in reader.connections if found.topic == info_topic]
     store = get_typestore(Stores.ROS2_KILTED)
     for _, _, cdr in reader.messages(connections) if connections else ():
@@ -158,7 +168,24 @@ def _type(connection: Connection) -> str:
 
 
 @contextlib.contextmanager
-def _reading(path: pathlib.Path) -> Iterator[Reader]:
+def _reading(path: pathlib.Path, *, salvage: bool) -> Iterator[tuple[AnyReader, tuple[str, ...]]]:
+    """Open a bag; gives what was found damaged with it, whole sentences."""
+    problems: tuple[str, ...] = ()
+    try:
+        reader: AnyReader = _open_whole(path)
+    except BagError as error:
+        damaged = _open_damaged(path) if salvage and path.exists() else None
+        if damaged is None:
+            raise
+        reader = damaged
+        problems = (f'{error} What can be read without was used.',)
+    try:
+        yield reader, problems
+    finally:
+        reader.close()
+
+
+def _open_whole(path: pathlib.Path) -> Reader:
     if not path.exists():
         raise BagError(f'There is no bag {path}.')
     if path.is_dir() and not (path / 'metadata.yaml').exists():
@@ -169,10 +196,14 @@ def _reading(path: pathlib.Path) -> Iterator[Reader]:
         reader.open()
     except Exception as error:  # a damaged file makes rosbags raise all kinds
         raise _damaged(path, error) from error
+    return reader
+
+
+def _open_damaged(path: pathlib.Path) -> AnyReader | None:
     try:
-        yield reader
-    finally:
-        reader.close()
+        return DamagedBag(path) if path.is_dir() else open_file(path)
+    except ValueError:
+        return None
 
 
 def _damaged(path: pathlib.Path, error: Exception) -> BagError:

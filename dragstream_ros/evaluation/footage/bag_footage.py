@@ -1,0 +1,72 @@
+"""The camera of a rosbag2 bag as footage; of a damaged one, what can be read."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from rosbags.typesys import Stores, get_typestore
+
+from dragstream_ros.adapters.image import decode_compressed, decode_image
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.evaluation.footage.shots import FootageError, Shot
+from dragstream_ros.evaluation.image_bag import (
+    COMPRESSED_IMAGE,
+    BagError,
+    BagMessage,
+    open_image_bag,
+)
+
+
+class BagFootage:
+    """See shots.Footage."""
+
+    def __init__(self, path: pathlib.Path, *, image_topic: str = '') -> None:
+        """Look into the bag; raises BagError."""
+        self._bag = open_image_bag(path, image_topic=image_topic, salvage=True)
+        self.path = path
+        self.name = path.resolve().name
+        self.duration_secs = self._bag.duration_secs
+        self.problems = list(self._bag.problems)
+        self.notes = []
+        if self._bag.is_synthetic:
+            self.notes.append('Its transport is synthetic: a program wrote this bag, no recorder.')
+        if not self._bag.is_calibrated:
+            self.notes.append('Its camera is not calibrated.')
+
+    def shots(self) -> Iterator[Shot]:
+        """Give the pictures by the camera's stamps, or by the recorder's where it has none."""
+        has_stamps = None
+        try:
+            for message in self._bag.messages():
+                if message.type != self._bag.image_type:
+                    continue
+                if has_stamps is None:
+                    has_stamps = message.stamp_ns > 0
+                    if not has_stamps:
+                        self.notes.append('Its images have no stamps: the times are those at which '
+                                          'they were recorded.')
+                yield Shot(
+                    stamp_ns=message.stamp_ns if has_stamps else message.logged_ns,
+                    decode=functools.partial(decode_message, message))
+        except BagError as error:
+            self.problems.append(str(error))
+        if has_stamps is None:
+            raise FootageError(f'{self.path} holds no image that can be read.')
+
+
+def decode_message(message: BagMessage) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a serialised Image or CompressedImage; raises DragStreamError."""
+    try:
+        fields = get_typestore(Stores.ROS2_KILTED).deserialize_cdr(message.cdr, message.type)
+    except Exception as error:  # rosbags passes on what struct, numpy and it itself raise
+        raise DragStreamError(
+            ErrorCode.IMAGE_MALFORMED, f'The message is no {message.type}: {error}.') from error
+    if message.type == COMPRESSED_IMAGE:
+        return decode_compressed(fields.data)  # type: ignore[attr-defined]
+    return decode_image(
+        fields.data, encoding=fields.encoding,  # type: ignore[attr-defined]
+        width=fields.width, height=fields.height, step=fields.step,  # type: ignore[attr-defined]
+        is_bigendian=bool(fields.is_bigendian))  # type: ignore[attr-defined]

@@ -1,0 +1,174 @@
+"""One start: predicted with and without the drag, and scored against what came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.footage.observed_drags import observe_drags
+from dragstream_ros.evaluation.footage.score import Scorer, Scores
+from dragstream_ros.evaluation.footage.strip import draw_strip
+from dragstream_ros.evaluation.footage.windows import Window
+from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
+from dragstream_ros.evaluation.predict import Control
+from dragstream_ros.masks.grow_region import grow_region
+
+DIGITS = 5      # of what is written; the last bits of a float say nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A start to be judged: key names it, drags is None where they are to be found in it.
+
+    drags: paths in pixels of the recorded pictures.
+    """
+
+    key: str
+    footage: str
+    window: Window
+    drags: tuple[DragHandle, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The verdict on a start.
+
+    case: plain data, the same for the same input. timing: plain data, how long it took, ms.
+    strip: a WebP picture (see strip.py).
+    """
+
+    key: str
+    case: dict[str, Any]
+    timing: dict[str, Any]
+    strip: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeConfig:
+    """How predictions are made."""
+
+    control: Control = 'conditioned'
+    profile: str = 'fast'
+    seed: int = 0
+
+
+class Judge:
+    """Predicts and scores, one start after the other."""
+
+    def __init__(self, world_model: WorldModel, config: JudgeConfig) -> None:
+        self.world_model, self._config = world_model, config
+
+    def judge(self, task: Task) -> Judged:
+        """Judge one start; the same task gives the same case."""
+        window, period_secs = task.window, self.world_model.frame_period_secs
+        box = window.letterbox
+        newest = box.crop(window.past[-1])
+        future = [None if picture is None else box.crop(picture) for picture in window.future]
+        if task.drags is None:
+            handles = observe_drags(newest, future, period_secs=period_secs)
+        else:
+            handles = tuple(
+                _moved(handle, box.target_to_content(box.to_target(handle.path_px)))
+                for handle in task.drags)
+
+        predictions, drifts, timing = self._predict(window, handles)
+        frames = {name: box.crop(pictures) for name, pictures in predictions.items()}
+        before = box.crop(window.past[-2]) if len(window.past) > 1 else newest
+        frames['copy_last'] = copy_last(newest, len(future))
+        frames['constant_flow'] = constant_flow(before, newest, len(future))
+        frames['autoencoder'] = self._through_autoencoder(window)
+
+        scorer = Scorer(newest, future, handles, period_secs=period_secs)
+        scores = {name: scorer.score(pictures) for name, pictures in frames.items()}
+        for name, drift in drifts.items():
+            scores[name]['drift'] = drift
+        shown = 'dragged' if handles else 'undragged'
+        case = {
+            'footage': task.footage,
+            'number': window.number,
+            'start_secs': round(window.start_secs, DIGITS),
+            'stamp_ns': window.past_ns[-1],
+            'shown': shown,
+            'psnr_db': _rounded(float(np.nanmean(scores[shown]['psnr_db']))),
+            'picture_size': list(box.content_size),
+            'handles': [_described(handle) for handle in handles],
+            'scores': {name: _rounded_scores(found) for name, found in scores.items()},
+        }
+        return Judged(key=task.key, case=case, timing=timing,
+                      strip=draw_strip([future, frames.get('dragged'), frames['undragged']]))
+
+    def _predict(self, window: Window, handles: Sequence[DragHandle]) -> tuple[
+            dict[str, np.ndarray], dict[str, list[float]], dict[str, Any]]:
+        """Frames and drift a frame, by system, and how long it took."""
+        count = len(window.future)
+        config = self._config
+        stream = DragStream(
+            self.world_model, DragGuidanceConfig.profile(config.profile),
+            StreamConfig(control=config.control, seed=config.seed,
+                         horizon_secs=count * self.world_model.frame_period_secs),
+            grow=grow_region)
+        started = time.perf_counter()
+        stream.reset(window.past, window.past_ns)
+        timing: dict[str, Any] = {'observe_ms': _ms_since(started) / len(window.past)}
+        frames, drifts = {}, {}
+        for name in ('dragged', 'undragged') if handles else ('undragged',):
+            twin = stream.branch()
+            if name == 'dragged':
+                twin.push_drag(self._command(window, handles))
+            started = time.perf_counter()
+            chunks, ready_ms = [], []
+            while (chunk := twin.step()) is not None:
+                chunks.append(chunk)
+                ready_ms.append(_ms_since(started))
+            frames[name] = np.concatenate([chunk.frames for chunk in chunks])[:count]
+            drifts[name] = [chunk.drift for chunk in chunks for _ in chunk.frames][:count]
+            timing[name] = {'first_chunk_ms': ready_ms[0], 'horizon_ms': ready_ms[-1]}
+        return frames, drifts, timing
+
+    def _command(self, window: Window, handles: Sequence[DragHandle]) -> DragCommand:
+        box = window.letterbox
+        corner = np.array(box.content_box[:2], np.float64)
+        return DragCommand(
+            drag_id='recorded', operator_id='recording', mode=DragMode.ANIMATE,
+            handles=tuple(_moved(handle, handle.path_px + corner) for handle in handles),
+            image_size=box.target_size, stamp_ns=window.past_ns[-1],
+            duration_secs=len(window.future) * self.world_model.frame_period_secs)
+
+    def _through_autoencoder(self, window: Window) -> np.ndarray:
+        """What came, as well as the model can show it; a missing picture as the one before."""
+        pictures, last = [], window.past[-1]
+        for picture in window.future:
+            last = last if picture is None else picture
+            pictures.append(last)
+        model = self.world_model
+        return window.letterbox.crop(model.decode(model.encode(np.stack(pictures))))
+
+
+def _moved(handle: DragHandle, path_px: np.ndarray) -> DragHandle:
+    return DragHandle(path_px=path_px, times_secs=handle.times_secs)
+
+
+def _described(handle: DragHandle) -> dict[str, Any]:
+    return {'path_px': np.round(handle.path_px, 2).tolist(),
+            'times_secs': None if handle.times_secs is None
+            else np.round(handle.times_secs, DIGITS).tolist()}
+
+
+def _rounded_scores(scores: Scores) -> dict[str, list[float | None]]:
+    return {name: [_rounded(value) for value in values] for name, values in scores.items()}
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), DIGITS) if np.isfinite(value) else None
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1e3

@@ -1,0 +1,117 @@
+"""Processes that judge starts side by side, with the same numbers however many they are."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import cv2
+
+from dragstream_ros.evaluation.footage.case import Judge, JudgeConfig, Judged, Task
+
+WAITING_PER_JOB = 2     # windows that lie ready, so that nobody waits for the reader
+
+
+class CrewError(Exception):
+    """A process was lost; the text is one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFace:
+    """What one has to know of a world model to prepare its input."""
+
+    image_size: tuple[int, int]
+    frame_period_secs: float
+    frames_per_chunk: int
+
+
+class Crew:
+    """n_jobs processes with a world model each; a context manager.
+
+    Each computes on one thread: two threads split sums in another way than one, and give other
+    last digits.
+    """
+
+    def __init__(self, *, n_jobs: int, world_model: str, weights: str, config: JudgeConfig) -> None:
+        self._n_jobs = n_jobs
+        # Forking a process that has threads, as torch's, can hang.
+        self._pool = ProcessPoolExecutor(
+            n_jobs, mp_context=multiprocessing.get_context('spawn'), initializer=_set_up,
+            initargs=(world_model, weights, config))
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def model_face(self) -> ModelFace:
+        """Load the world model somewhere and look at it; raises DragStreamError."""
+        face: ModelFace = self._result(self._pool.submit(_look_at_model))
+        return face
+
+    def judged(self, tasks: Iterable[Task]) -> Iterator[Judged]:
+        """Give the verdicts as they come, in any order; few tasks are taken ahead."""
+        working: set[Future[Judged]] = set()
+        for task in tasks:
+            working.add(self._pool.submit(_judge, task))
+            if len(working) >= WAITING_PER_JOB * self._n_jobs:
+                done, working = wait(working, return_when=FIRST_COMPLETED)
+                yield from map(self._result, done)
+        while working:
+            done, working = wait(working, return_when=FIRST_COMPLETED)
+            yield from map(self._result, done)
+
+    @staticmethod
+    def _result(future: Future[Any]) -> Any:
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise CrewError(
+                'A process that judged starts has died, perhaps for lack of memory; please go on '
+                'with --resume and fewer --jobs.') from error
+
+
+_judge_here: Judge | Exception | None = None      # of this process
+
+
+def _set_up(world_model: str, weights: str, config: JudgeConfig) -> None:
+    global _judge_here
+    import torch
+
+    from dragstream_ros.memory import keep_freed_memory
+    from dragstream_ros.world_models import load_world_model
+
+    # Ctrl-C goes to all; the first process tells the others when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        _judge_here = Judge(load_world_model(world_model, weights), config)
+    except Exception as error:      # raised here it would only be told as "broken pool"
+        _judge_here = error
+
+
+def _judge(task: Task) -> Judged:
+    return _this_judge().judge(task)
+
+
+def _look_at_model() -> ModelFace:
+    model = _this_judge().world_model
+    return ModelFace(image_size=model.image_size, frame_period_secs=model.frame_period_secs,
+                     frames_per_chunk=model.frames_per_chunk)
+
+
+def _this_judge() -> Judge:
+    assert _judge_here is not None
+    if isinstance(_judge_here, Exception):
+        raise _judge_here
+    return _judge_here

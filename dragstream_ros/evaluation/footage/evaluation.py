@@ -1,0 +1,167 @@
+"""One run over all footage: windows out, verdicts in, and the files at the end."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TextIO
+
+import numpy as np
+
+import dragstream_ros
+from dragstream_ros.evaluation.footage.case import JudgeConfig, Task
+from dragstream_ros.evaluation.footage.crew import Crew, ModelFace
+from dragstream_ros.evaluation.footage.open_footage import sha256_of
+from dragstream_ros.evaluation.footage.report import write_report
+from dragstream_ros.evaluation.footage.result_folder import ResultFolder
+from dragstream_ros.evaluation.footage.shots import Footage, FootageError, ModelClock
+from dragstream_ros.evaluation.footage.summary import summarise
+from dragstream_ros.evaluation.footage.windows import WindowConfig, Windows
+from dragstream_ros.evaluation.machine import describe_machine, describe_run
+from dragstream_ros.evaluation.metrics import percentiles
+from dragstream_ros.evaluation.progress import Progress, bar
+from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """All that the numbers depend on, apart from footage and weights."""
+
+    world_model: str = NAME
+    image_topic: str = ''
+    video_rate_hz: float | None = None
+    window: WindowConfig = field(default_factory=WindowConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+
+
+class Evaluation:
+    """Judges all footage with a crew, and writes results.json, timing.json and report.html."""
+
+    def __init__(
+        self, config: EvaluationConfig, footage: Sequence[Footage], *, weights: str,
+        output: pathlib.Path, resume: bool, out: TextIO,
+    ) -> None:
+        """Look at the footage and make or open the folder; raises ResultFolderError."""
+        self._config, self._out = config, out
+        self._footage = dict(zip(_unlike(found.name for found in footage), footage))
+        self._say('Reading the footage once, for its hash ...')
+        self._question: dict[str, Any] = {
+            'version': dragstream_ros.__version__,
+            'config': asdict(config),
+            'weights_sha256': _weights_sha256(config.world_model, weights),
+            'footage': {name: sha256_of(found.path) for name, found in self._footage.items()}}
+        self._folder = ResultFolder(output, question=self._question, resume=resume)
+        self._weights = pathlib.Path(weights) if weights else WEIGHTS
+        self._progress = Progress(out)
+
+    def run(self, crew: Crew) -> tuple[dict[str, Any], list[str]]:
+        """Judge what is not done yet, and write the files.
+
+        :returns: the summary over all footage, and what could not be read, in whole sentences
+        """
+        machine = describe_machine()        # before the work: later, the load is our own
+        model = crew.model_face()
+        n_expected = sum(
+            self._n_starts(found.duration_secs) for found in self._footage.values())
+        n_before, started = len(self._folder.keys()), time.monotonic()
+        for n_new, judged in enumerate(crew.judged(self._tasks(model)), 1):
+            self._folder.add(judged)
+            self._show(n_before, n_new, max(n_expected, n_before + n_new), started)
+        self._progress.finish()
+        return self._write_files(machine)
+
+    def _tasks(self, model: ModelFace) -> Iterator[Task]:
+        done = set(self._folder.keys())
+        for name, footage in self._footage.items():
+            clock = ModelClock(
+                footage, period_secs=model.frame_period_secs, model_size=model.image_size)
+            windows = Windows(self._config.window, period_secs=model.frame_period_secs)
+            number = -1
+            try:
+                for window in windows.cut(clock.ticks()):
+                    number = window.number
+                    key = f'{name}.{number:05d}'
+                    if key not in done:
+                        yield Task(key=key, footage=name, window=window, drags=None)
+            except FootageError as error:
+                footage.problems.append(str(error))
+            if number < 0:
+                footage.problems.append(
+                    f'{name} has no {self._config.window.needed_secs:g} s of pictures in a row, '
+                    'which one start needs.')
+
+    def _write_files(self, machine: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        cases = [self._folder.case(key) for key in self._folder.keys()]
+        problems = [text for found in self._footage.values() for text in found.problems]
+        results: dict[str, Any] = {
+            **self._question,
+            'summary': summarise(cases),
+            'footage': {
+                name: {'sha256': self._question['footage'][name], 'notes': found.notes,
+                       'problems': found.problems,
+                       'summary': summarise([x for x in cases if x['footage'] == name])}
+                for name, found in self._footage.items()},
+            'starts': cases}
+        timing = {
+            'machine': machine,
+            **describe_run(self._weights / f'{NAME}.safetensors', self._question['config']),
+            'latency_ms': _latencies(list(self._folder.timings())),
+            'starts': list(self._folder.timings())}
+        for problem in problems:
+            self._say(problem)
+        if not cases:
+            raise FootageError('Nothing could be judged.')
+        paths = [
+            self._folder.write('results.json', results),
+            self._folder.write('timing.json', timing),
+            self._folder.write('report.html', write_report(results, timing, self._folder.strips()))]
+        self._say(f'{len(cases)} starts judged: ' + ', '.join(map(str, paths)))
+        return results['summary'], problems
+
+    def _n_starts(self, secs: float) -> int:
+        window = self._config.window
+        return max(0, int((secs - window.needed_secs) / window.every_secs) + 1)
+
+    def _show(self, n_before: int, n_new: int, n_all: int, started: float) -> None:
+        done = n_before + n_new
+        left_secs = (time.monotonic() - started) / n_new * (n_all - done)
+        text = f'{done} of {n_all} starts, {_duration(left_secs)} left'
+        self._progress.show([f'{bar(done / n_all)} {text}'], plain=text)
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+def _unlike(names: Iterator[str]) -> Iterator[str]:
+    """The names, numbered where they repeat."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f'{name}-{seen[name]}'
+
+
+def _weights_sha256(world_model: str, weights: str) -> str | None:
+    """Of the folder's files; None for a model that was given no folder and is not the bundled."""
+    if weights:
+        return sha256_of(pathlib.Path(weights))
+    return sha256_of(WEIGHTS / f'{NAME}.safetensors') if world_model == NAME else None
+
+
+def _latencies(timings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Percentiles by what was waited for."""
+    found: dict[str, list[float]] = {}
+    for timing in timings:
+        for system in ('dragged', 'undragged'):
+            for name, value in timing.get(system, {}).items():
+                found.setdefault(f'{system}_{name}', []).append(value)
+        found.setdefault('observe_ms', []).append(timing['observe_ms'])
+    return {name: {**percentiles(values), 'p99': float(np.percentile(values, 99))}
+            for name, values in found.items()}
+
+
+def _duration(secs: float) -> str:
+    minutes, secs = divmod(round(secs), 60)
+    return f'{minutes} min {secs:02d} s' if minutes else f'{secs} s'
