@@ -11,7 +11,7 @@ from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.simulation.renderer import Renderer, graphics_backend
 from dragstream_ros.simulation.scene import TabletopScene
 from dragstream_ros.simulation.surfaces import Surfaces
-from dragstream_ros.training.episodes import pack_surfaces, unpack_surfaces
+from dragstream_ros.training.simulated_episodes import pack_surfaces, unpack_surfaces
 
 BEFORE, NOW = 8, 13
 BAR_PX = 28         # of a 16:9 content in a square picture, above and below

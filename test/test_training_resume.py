@@ -1,10 +1,12 @@
-"""A training that is killed goes on where it was when it is started again."""
+"""A training that is killed goes on where it was, and ends as if nothing had been."""
 from __future__ import annotations
 
 import csv
+import os
+import resource
+import signal
 import subprocess
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +14,40 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+import training_program
 from torch import nn
 
-from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.training import cli
-from dragstream_ros.training.checkpoint import read_checkpoint
+from dragstream_ros.training.checkpoint import read_checkpoint, save_model, whole_file
+from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.loop import Loop
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
-# Fits the autoencoder to noise, says every step, and keeps a checkpoint of every step.
-PROGRAM = """
-import sys
-from pathlib import Path
-import numpy as np
-import torch
-from dragstream_ros.training.episodes import EpisodeSet
-from dragstream_ros.training.loop import Loop
-from dragstream_ros.training.train_autoencoder import AutoencoderTraining, train_autoencoder
-from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
-
-class TellingLoop(Loop):
-    def update(self, loss, **shown):
-        super().update(loss, **shown)
-        print('step', self.step, flush=True)
-
-torch.set_num_threads(1)
-frames = np.random.default_rng(0).integers(0, 255, (2, 21, 32, 32, 3), np.uint8)
-episodes = EpisodeSet(frames=frames, points_px=None, visible=None, point_thing=None,
-                      masks=frames[..., 0], surfaces=[])
-config = AutoencoderTraining(minutes=float(sys.argv[2]) / 60, batch=2)
-train_autoencoder(FrameAutoencoder(), episodes, config,
-                  TellingLoop(Path(sys.argv[1]), 'autoencoder', checkpoint_secs=0))
-"""
+WEIGHTS = 'tabletop.safetensors'
 
 
-def train(folder: Path, secs: float, *, kill_after: int | None = None) -> list[int]:
-    """The steps that a training took, which is killed after so many if that is given."""
-    with subprocess.Popen([sys.executable, '-c', PROGRAM, folder, str(secs)], text=True,
-                          stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        told = (line.split() for line in process.stdout)
-        steps = (int(words[1]) for words in told if words[0] == 'step')
-        taken = list(islice(steps, kill_after))
-        if kill_after:
-            process.kill()
-    return taken
+def train(folder: Path, *, kill_at: str = '', most_bytes: int = 0) -> tuple[list[str], str]:
+    """Lines and complaints of a training, which is killed as soon as a line begins so.
+
+    most_bytes: of a file; a disk that is full after so many.
+    """
+    folder.mkdir(exist_ok=True)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    with subprocess.Popen(
+            [sys.executable, training_program.__file__, folder], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+            preexec_fn=limit if most_bytes else None) as process:
+        assert process.stdout is not None and process.stderr is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if kill_at and line.startswith(kill_at):
+                process.send_signal(signal.SIGKILL)
+        return lines, process.stderr.read()
 
 
 def kept(folder: Path, name: str) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
@@ -69,9 +60,9 @@ def net() -> nn.Module:
 
 
 def take(loop: Loop, module: nn.Module, count: int) -> list[torch.Tensor]:
-    """What so many steps draw from both generators; they are of an hour that never ends."""
+    """What so many steps draw from both generators; they are of a training of a thousand."""
     drawn = []
-    for _ in loop.steps(module, minutes=60, learning_rate=0.01):
+    for _ in loop.steps(module, steps=1000, learning_rate=0.01):
         if len(drawn) == count:
             break
         drawn.append(torch.rand(4, 3) + torch.from_numpy(loop.rng.random((4, 3))).float())
@@ -79,80 +70,121 @@ def take(loop: Loop, module: nn.Module, count: int) -> list[torch.Tensor]:
     return drawn
 
 
-def test_a_training_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path) -> None:
-    steps = train(tmp_path, secs=600, kill_after=7)
-    _, notes = kept(tmp_path, 'autoencoder')
-    assert steps == list(range(7)) and notes['step'] >= 6
-    more = train(tmp_path, secs=notes['secs'] + 0.5)
-    assert more == list(range(notes['step'], more[-1] + 1))
-    groups, ended = kept(tmp_path, 'autoencoder')
-    assert ended['step'] == more[-1] + 1
-    assert notes['secs'] + 0.5 <= ended['secs'] < notes['secs'] + 5, 'the pause does not count'
-    weights = load_file(tmp_path / 'autoencoder.safetensors')
-    assert weights and all(torch.equal(weights[name], groups['average'][name]) for name in weights)
-    assert not list(tmp_path.glob('*.part.*'))
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nothing interrupted."""
+    folder = tmp_path_factory.mktemp('training') / 'whole'
+    train(folder)
+    return folder
 
 
-def test_everything_that_the_rest_depends_on_is_kept(tmp_path: Path) -> None:
-    for folder in (tmp_path / 'whole', tmp_path / 'cut'):
-        folder.mkdir()
-    drawn = take(Loop(tmp_path / 'whole', 'tiny', checkpoint_secs=0), net(), 8)
-    first = Loop(tmp_path / 'cut', 'tiny', checkpoint_secs=0)
-    before = take(first, net(), 5)
-    again = Loop(tmp_path / 'cut', 'tiny', checkpoint_secs=0)
-    assert take(again, net(), 0) == []
-    for name in ('module', 'average'):
-        was, now = (getattr(loop, name).state_dict() for loop in (first, again))
-        assert all(torch.equal(was[key], now[key]) for key in was), name
-    was, now = (loop.optimizer.state_dict()['state'] for loop in (first, again))
-    assert was and all(torch.equal(was[i][key], now[i][key]) for i in was for key in was[i])
-    after = take(Loop(tmp_path / 'cut', 'tiny', checkpoint_secs=0), net(), 3)
-    assert all(torch.equal(one, two) for one, two in zip(drawn, before + after, strict=True))
+def test_a_training_killed_in_every_stage_ends_in_the_same_bytes(
+        whole: Path, tmp_path: Path) -> None:
+    cut = tmp_path / 'cut'
+    for stage in training_program.STEPS:
+        lines, _ = train(cut, kill_at=f'{stage} 2 of')
+        assert lines[-1].startswith(f'{stage} 2 of') and not (cut / WEIGHTS).exists()
+    lines, _ = train(cut)
+    assert any('found in' in line for line in lines)
+    assert not any(line.startswith(('autoencoder 1 of', 'flow 1 of', 'dynamics 1 of'))
+                   for line in lines), 'it began anew'
+    assert (whole / WEIGHTS).read_bytes() == (cut / WEIGHTS).read_bytes()
+    for stage in training_program.STEPS:
+        ways = [(kept(folder, stage)[0], kept(folder, stage)[1]['step']) for folder in (whole, cut)]
+        (one, step), (other, again) = ways
+        assert step == again == training_program.STEPS[stage]
+        assert all(torch.equal(one[group][name], other[group][name])
+                   for group in one for name in one[group])
 
 
-def test_the_curves_go_on_and_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('dragstream_ros.training.loop.LOG_SECS', 0.0)
+def test_pictures_and_curves_are_drawn_beside_the_checkpoints(whole: Path) -> None:
+    for stage in training_program.STEPS:
+        for name in (f'{stage}.png', f'{stage}.pictures.png'):
+            picture = cv2.imread(str(whole / name))
+            assert picture is not None and picture.std() > 5, name
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_half_file(tmp_path: Path) -> None:
+    _, complaints = train(tmp_path, most_bytes=400_000)
+    assert 'autoencoder.checkpoint.safetensors cannot be written (File too large)' in complaints
+    assert not [path.name for path in tmp_path.iterdir() if path.suffix == '.safetensors']
+    partial = tmp_path / f'notes.part{os.getpid()}.txt'
+    partial.symlink_to('/dev/full')
+    (tmp_path / 'notes.txt').write_text('before')
+    with pytest.raises(TrainingError, match='No space left on device.*same command'), \
+            whole_file(tmp_path / 'notes.txt') as path:
+        path.write_text('after')
+    assert (tmp_path / 'notes.txt').read_text() == 'before' and not partial.is_symlink()
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS).write_text('before')
+    (tmp_path / 'tabletop.json').mkdir()
+    with pytest.raises(TrainingError, match='cannot be written'):
+        save_model(TabletopWorldModel(), tmp_path, {})
+    assert (tmp_path / WEIGHTS).read_text() == 'before'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['tabletop.json', WEIGHTS]
+
+
+@pytest.mark.parametrize('damage', [
+    lambda data: data[:len(data) // 2], lambda data: b'', lambda data: b'no checkpoint' * 50,
+    lambda data: data[:9] + b'!' + data[10:]])
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: Any) -> None:
+    take(Loop(tmp_path, 'tiny', checkpoint_secs=0), net(), 2)
+    path = tmp_path / 'tiny.checkpoint.safetensors'
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(TrainingError, match='tiny.checkpoint.safetensors.*Delete it'):
+        take(Loop(tmp_path, 'tiny'), net(), 1)
+
+
+def test_a_checkpoint_of_another_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    take(Loop(tmp_path, 'tiny', checkpoint_secs=0), net(), 1)
+    with pytest.raises(TrainingError, match='of another model'):
+        take(Loop(tmp_path, 'tiny'), nn.Linear(3, 7), 1)
+
+
+def test_the_curves_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('dragstream_ros.training.loop.ROWS', 1000)
     for _ in range(2):
         take(Loop(tmp_path, 'tiny', checkpoint_secs=0), net(), 3)
     with (tmp_path / 'tiny.csv').open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row['step']) for row in rows] == [1, 2, 3, 4, 5, 6]
     assert all(float(row['loss']) > 0 for row in rows)
-    picture = cv2.imread(str(tmp_path / 'tiny.png'))
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+def test_the_time_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                               capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr('dragstream_ros.training.loop.ROWS', 1000)
+    monkeypatch.setattr(Loop, '_secs', lambda self: 2.0 * self.step)
+    take(Loop(tmp_path, 'tiny'), net(), 10)
+    assert 'tiny 10 of 1000, 0:33:00 left' in capsys.readouterr().out
 
 
 def test_an_ended_training_takes_no_steps_until_it_is_forgotten(tmp_path: Path) -> None:
     def steps(module: nn.Module) -> int:
         loop = Loop(tmp_path, 'tiny')
         return sum(loop.update(module(torch.ones(1, 3)).sum()) is None for _ in loop.steps(
-            module, minutes=0.001, learning_rate=0.1))
+            module, steps=5, learning_rate=0.1))
 
     trained, other = net(), net()
-    assert steps(trained) > 0 and steps(other) == 0
+    assert steps(trained) == 5 and steps(other) == 0
     assert torch.equal(trained.weight, other.weight) and not torch.equal(other.weight, net().weight)
     Loop(tmp_path, 'tiny').forget()
-    assert steps(other) > 0
-
-
-def test_a_checkpoint_of_another_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    take(Loop(tmp_path, 'tiny', checkpoint_secs=0), net(), 1)
-    with pytest.raises(DragStreamError, match='train it anew') as refused:
-        take(Loop(tmp_path, 'tiny'), nn.Linear(3, 7), 1)
-    assert refused.value.code == ErrorCode.WEIGHTS_MISMATCH
+    assert steps(other) == 5
 
 
 def test_a_folder_is_not_gone_on_with_under_other_settings(tmp_path: Path) -> None:
-    begun = {'episodes': {'episodes': 3}, 'dynamics': {'minutes': 1}}
-    changed = {'episodes': {'episodes': 3}, 'dynamics': {'minutes': 2}}
-    kept_ones = [tmp_path / f'{stage}.checkpoint.safetensors' for stage in cli.STAGES[1:]]
-    cli._forget(tmp_path, begun, ())
+    begun = {'episodes': {'episodes': 3}, 'dynamics': {'steps': 1}}
+    changed = {'episodes': {'episodes': 3}, 'dynamics': {'steps': 2}}
+    kept_ones = [tmp_path / f'{stage}.checkpoint.safetensors' for stage in cli.STAGES]
+    cli._begin(tmp_path, begun, None)
     for path in kept_ones:
         path.touch()
-    cli._forget(tmp_path, begun, ())
+    cli._begin(tmp_path, begun, None)
     assert all(path.exists() for path in kept_ones)
-    with pytest.raises(SystemExit, match='--from dynamics'):
-        cli._forget(tmp_path, changed, ())
-    cli._forget(tmp_path, changed, ['dynamics'])
-    assert [path.exists() for path in kept_ones] == [True] * (len(kept_ones) - 1) + [False]
-    cli._forget(tmp_path, changed, ())
+    with pytest.raises(TrainingError, match='--from dynamics'):
+        cli._begin(tmp_path, changed, None)
+    cli._begin(tmp_path, changed, 'dynamics')
+    assert [path.exists() for path in kept_ones] == [True, True, False]
+    cli._begin(tmp_path, changed, None)

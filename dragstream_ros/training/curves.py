@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from dragstream_ros.evaluation.drawing import ACCENTS, INK, LINE, MUTED, Box, blank, draw_text
-from dragstream_ros.evaluation.picture_files import write_picture
 from dragstream_ros.training.checkpoint import whole_file
+from dragstream_ros.training.pictures import write_png
 
 Row = dict[str, float]      # step, secs, and the means of what is shown
 
@@ -20,13 +20,14 @@ USUAL = (2.0, 98.0)         # percentiles: the first values are far off and woul
 
 
 def write_curves(path: Path, rows: Sequence[Row]) -> None:
-    """Write the rows to ``path``, a CSV file, and a picture of them beside it."""
+    """Write the rows to ``path``, a CSV file, and a picture of them beside it; nothing of none."""
+    if not rows:
+        return
     with whole_file(path) as partial, partial.open('w', newline='') as file:
         table = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         table.writeheader()
         table.writerows(rows)
-    with whole_file(path.with_suffix('.png')) as partial:
-        write_picture(partial, draw_curves(rows))
+    write_png(path.with_suffix('.png'), draw_curves(rows))
 
 
 def draw_curves(rows: Sequence[Row]) -> np.ndarray:

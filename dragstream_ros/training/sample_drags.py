@@ -10,6 +10,7 @@ from dragstream_ros.core.drag import Pose
 from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.region import dilate, disc
+from dragstream_ros.training.episodes import Episode, Tracks
 
 
 @dataclass(frozen=True)
@@ -24,50 +25,46 @@ class DragSampling:
     jitter_px: float = 0.5          # operators do not click to the pixel
 
 
-def sample_handles(points_px: np.ndarray, visible: np.ndarray, thing: np.ndarray,
-                   config: DragSampling, rng: np.random.Generator) -> np.ndarray:
-    """Choose points that are seen at the start of a clip.
-
-    points_px: (T, P, 2); visible: (P,) in the first frame; thing: (P,), -1 for static points.
-    Returns (T, n, 2), a track a handle.
-    """
+def sample_handles(tracks: Tracks, config: DragSampling, rng: np.random.Generator) -> np.ndarray:
+    """Choose points that are seen at the start of a clip: (T, n, 2), a track a handle."""
+    points_px, seen_points, thing = tracks.points_px, tracks.seen, tracks.thing
     chosen: list[int] = []
     if rng.random() >= config.undragged:
         travelled = np.linalg.norm(points_px[-1] - points_px[0], axis=-1)
-        kept = [t for t in np.unique(thing[(thing >= 0) & visible])
+        kept = [t for t in np.unique(thing[(thing >= 0) & seen_points])
                 if rng.random() < config.thing_kept]
-        if rng.random() < config.alone and (thing[visible] >= 0).any():
-            seen = np.flatnonzero((thing >= 0) & visible)
-            share = travelled[seen] + 1.0
-            kept = [thing[rng.choice(seen, p=share / share.sum())]]
+        if rng.random() < config.alone and (thing[seen_points] >= 0).any():
+            movable = np.flatnonzero((thing >= 0) & seen_points)
+            share = travelled[movable] + 1.0
+            kept = [thing[rng.choice(movable, p=share / share.sum())]]
         for t in kept:
-            candidates = np.flatnonzero((thing == t) & visible)
+            candidates = np.flatnonzero((thing == t) & seen_points)
             if len(candidates):
                 count = 2 if rng.random() < config.second_point else 1
                 chosen.extend(rng.permutation(candidates)[:count])
-        candidates = np.flatnonzero((thing < 0) & visible)
+        candidates = np.flatnonzero((thing < 0) & seen_points)
         if len(candidates) and rng.random() < config.static_point:
             chosen.append(rng.choice(candidates))
-    tracks = points_px[:, chosen]
-    return tracks + rng.normal(0, config.jitter_px, (1, len(chosen), 2))
+    return points_px[:, chosen] + rng.normal(0, config.jitter_px, (1, len(chosen), 2))
 
 
-def sample_held(picture: np.ndarray, masks: np.ndarray, tracks_px: np.ndarray,
+def sample_held(episode: Episode, index: int, tracks_px: np.ndarray,
                 rng: np.random.Generator) -> Held | None:
     """Return what the handles of a chunk hold, as an operator's tool would find it.
 
-    picture: (H, W, 3) uint8 and masks: (H, W) uint8, thing + 1, of the frame before the chunk;
-    tracks_px: (1 + F, n, 2) from it.  A region is the thing that is seen at the handle as far as it
-    is near, since nobody holds a whole arm, up to two pixels too small or too large.
+    index: of the frame before the chunk; tracks_px: (1 + F, n, 2) from it.  A region is the thing
+    that is seen at the handle as far as it is near, since nobody holds a whole arm, up to two
+    pixels too small or too large.
     """
-    height, width = masks.shape
+    picture = episode.frames[index]
+    height, width = picture.shape[:2]
     regions, chosen = [], []
     for n, point in enumerate(tracks_px[0]):
         x, y = np.round(point).astype(int)
         if not (0 <= x < width and 0 <= y < height):
             continue
         near = disc((float(point[0]), float(point[1])), rng.uniform(10, 28), (width, height))
-        thing = torch.from_numpy(masks == masks[y, x]) if masks[y, x] else torch.tensor(True)
+        thing = torch.from_numpy(episode.thing_at(index, point))
         rim = int(rng.integers(-2, 3))
         region = ~dilate(~(thing & near), -rim) if rim < 0 else dilate(thing & near, rim)
         if region.any():

@@ -1,20 +1,24 @@
 """Fit the frame autoencoder: L1 on pixels and on edges, more of it on things."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from dragstream_ros.training.episodes import EpisodeSet
+from dragstream_ros.training.device import DEVICE, autocast
+from dragstream_ros.training.episodes import Episode
 from dragstream_ros.training.loop import Loop
+from dragstream_ros.training.pictures import Strips
 from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
 
 
 @dataclass(frozen=True)
 class AutoencoderTraining:
-    """minutes bounds the time; the learning rate falls to zero over it."""
+    """The learning rate falls to zero over the steps."""
 
-    minutes: float = 8.0
+    steps: int = 3200
     batch: int = 10
     learning_rate: float = 2e-3
     gradient_weight: float = 0.4
@@ -22,23 +26,32 @@ class AutoencoderTraining:
     latent_noise: float = 0.05      # of each channel's spread: errors the decoder must bear
 
 
-def train_autoencoder(autoencoder: FrameAutoencoder, episodes: EpisodeSet,
+def train_autoencoder(autoencoder: FrameAutoencoder, episodes: Sequence[Episode],
                       config: AutoencoderTraining, loop: Loop) -> None:
     rng = loop.rng
-    count, length = episodes.frames.shape[:2]
-    some = torch.from_numpy(episodes.frames[:, ::20].reshape(-1, *episodes.frames.shape[2:])[:1500])
-    autoencoder.start_from_components(some.permute(0, 3, 1, 2).float() / 255)
-    for _ in loop.steps(autoencoder, minutes=config.minutes, learning_rate=config.learning_rate):
-        e, t = rng.integers(count, size=config.batch), rng.integers(length, size=config.batch)
-        pixels = torch.from_numpy(episodes.frames[e, t]).permute(0, 3, 1, 2).float() / 255
-        weight = 1 + (config.thing_weight - 1) * torch.from_numpy(episodes.masks[e, t] > 0)[:, None]
+    share = np.array([len(episode.frames) for episode in episodes], float)
+    share /= share.sum()
+    shown = torch.stack([_pixels(episode.frames[::10][:6]) for episode in episodes[:3]])
+
+    def pictures() -> Strips:
+        decoded = [autoencoder.decode(autoencoder.encode(pixels)) for pixels in shown]
+        return {'truth': shown, 'decoded': torch.stack(decoded)}
+
+    for _ in loop.steps(autoencoder, steps=config.steps, learning_rate=config.learning_rate,
+                        pictures=pictures):
+        drawn = [episodes[e] for e in rng.choice(len(episodes), config.batch, p=share)]
+        at = [int(rng.integers(len(episode.frames))) for episode in drawn]
+        pixels = _pixels(np.stack([e.frames[t] for e, t in zip(drawn, at)]))
+        things = np.stack([e.things(t) for e, t in zip(drawn, at)])
+        weight = 1 + (config.thing_weight - 1) * torch.from_numpy(things)[:, None].to(DEVICE)
         if rng.random() < 0.5:
             pixels, weight = pixels.flip(3), weight.flip(3)
-        latent = autoencoder.encode(pixels)
-        spread = latent.detach().std((0, 2, 3), keepdim=True)
-        decoded = autoencoder.decode(
-            latent + config.latent_noise * spread * torch.randn_like(latent))
-        error = decoded - pixels
+        with autocast():
+            latent = autoencoder.encode(pixels)
+            spread = latent.detach().std((0, 2, 3), keepdim=True)
+            decoded = autoencoder.decode(
+                latent + config.latent_noise * spread * torch.randn_like(latent))
+        error = decoded.float() - pixels
         l1 = (weight * error.abs()).sum() / (3 * weight.sum())
         edges = ((weight[..., 1:, :] * error.diff(dim=2).abs()).sum()
                  + (weight[..., 1:] * error.diff(dim=3).abs()).sum()) / (3 * weight.sum())
@@ -48,16 +61,30 @@ def train_autoencoder(autoencoder: FrameAutoencoder, episodes: EpisodeSet,
 
 
 @torch.no_grad()
-def encode_episodes(autoencoder: FrameAutoencoder, episodes: EpisodeSet) -> torch.Tensor:
-    """Set the latents' statistics and return all of them, (E, T, C, h, w) float16."""
+def start_from_components(autoencoder: FrameAutoencoder, episodes: Sequence[Episode]) -> None:
+    """Begin with the principal components of some of the frames."""
+    some = np.concatenate([episode.frames[::20] for episode in episodes])[:1500]
+    autoencoder.start_from_components(_pixels(some))
+
+
+@torch.no_grad()
+def encode_episodes(autoencoder: FrameAutoencoder,
+                    episodes: Sequence[Episode]) -> list[torch.Tensor]:
+    """Return the latents of every episode, (T, C, h, w) float16 on the CPU."""
     autoencoder.eval()
+    return [autoencoder.encode(_pixels(episode.frames)).half().cpu() for episode in episodes]
+
+
+@torch.no_grad()
+def normalise_latents(autoencoder: FrameAutoencoder, episodes: Sequence[Episode]) -> None:
+    """Have the autoencoder hand out latents of unit variance."""
     autoencoder.latent_mean.zero_()
     autoencoder.latent_std.fill_(1.0)
-    latents = torch.stack([
-        autoencoder.encode(torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255).half()
-        for frames in episodes.frames])
-    some = latents[::4].float()
-    mean, std = some.mean((0, 1, 3, 4)), some.std((0, 1, 3, 4))
-    autoencoder.latent_mean.copy_(mean[:, None, None])
-    autoencoder.latent_std.copy_(std[:, None, None])
-    return ((latents.float() - autoencoder.latent_mean) / autoencoder.latent_std).half()
+    some = torch.cat([latents[::4] for latents in encode_episodes(autoencoder, episodes)]).float()
+    autoencoder.latent_mean.copy_(some.mean((0, 2, 3))[:, None, None])
+    autoencoder.latent_std.copy_(some.std((0, 2, 3))[:, None, None])
+
+
+def _pixels(frames: np.ndarray) -> torch.Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) in 0..1."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float().to(DEVICE) / 255

@@ -6,14 +6,17 @@ trained flow makes of it.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from dragstream_ros.core.held import Held
-from dragstream_ros.training.episodes import EpisodeSet, draw_lively
+from dragstream_ros.training.device import DEVICE, autocast
+from dragstream_ros.training.episodes import Episode, draw_lively
 from dragstream_ros.training.loop import Loop
+from dragstream_ros.training.pictures import Strips
 from dragstream_ros.training.sample_drags import (
     DragSampling,
     chunk_maps,
@@ -32,7 +35,7 @@ class DynamicsTraining:
     guidance can move it.
     """
 
-    minutes: float = 60.0
+    steps: int = 3500
     batch: int = 4
     learning_rate: float = 1e-3
     sigmas: tuple[float, float] = (0.3, 0.7)
@@ -56,33 +59,33 @@ class Clips:
     weight: torch.Tensor        # (B, 2 * F, 1, h, w)
 
 
-def draw_clips(latents: torch.Tensor, episodes: EpisodeSet, config: DynamicsTraining,
-               rng: np.random.Generator, context: int, chunk: int) -> Clips:
+def draw_clips(latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
+               config: DynamicsTraining, rng: np.random.Generator, context: int,
+               chunk: int) -> Clips:
     """Draw clips with ``context`` consecutive frames before the first chunk."""
     n = context + 2 * chunk
-    size = latents.shape[-1]
-    image = episodes.frames.shape[2]
+    size, image = latents[0].shape[-1], episodes[0].frames.shape[1]
     sinks, frames, maps, weights, newest, held = [], [], [], [], [], []
     for _ in range(config.batch):
         e, t = draw_lively(latents, n, rng)
+        episode = episodes[e]
         s = t - 1 if rng.random() < 0.5 else int(rng.integers(t))
-        sinks.append(latents[e, np.maximum([s, s - 1, s - 2], 0)])
-        frames.append(latents[e, np.maximum(np.arange(t - 2, t + n), 0)])
+        sinks.append(latents[e][np.maximum([s, s - 1, s - 2], 0)])
+        frames.append(latents[e][np.maximum(np.arange(t - 2, t + n), 0)])
         first = t + context
-        span = np.arange(first - 1, first + 2 * chunk)
-        tracks = sample_handles(episodes.points_px[e, span], episodes.visible[e, first - 1],
-                                episodes.point_thing[e], config.drags, rng)
+        tracks = sample_handles(episode.tracks(first - 1, 1 + 2 * chunk), config.drags, rng)
         maps.append(torch.cat([chunk_maps(tracks[i:i + chunk + 1], size, image)
                                for i in (0, chunk)]))
-        newest.append(episodes.frames[e, [first - 1, first - 1 + chunk]])
+        newest.append(episode.frames[[first - 1, first - 1 + chunk]])
         regions = rng.random() < config.with_regions
-        held += [sample_held(episodes.frames[e, first - 1 + i], episodes.masks[e, first - 1 + i],
-                             tracks[i:i + chunk + 1], rng) if regions else None
-                 for i in (0, chunk)]
-        mask = torch.from_numpy(episodes.masks[e, first:first + 2 * chunk] > 0).float()
+        held += [sample_held(episode, first - 1 + i, tracks[i:i + chunk + 1], rng)
+                 if regions else None for i in (0, chunk)]
+        mask = torch.from_numpy(np.stack([
+            episode.things(i) for i in range(first, first + 2 * chunk)])).float()
         weights.append(torch.nn.functional.avg_pool2d(mask[:, None], image // size))
-    clips = Clips(torch.stack(sinks).float(), torch.stack(frames).float(), torch.stack(maps),
-                  np.stack(newest), held, torch.stack(weights))
+    sink, known, told, weight = (
+        torch.stack(parts).float().to(DEVICE) for parts in (sinks, frames, maps, weights))
+    clips = Clips(sink, known, told, np.stack(newest), held, weight)
     change = (clips.frames[:, -2 * chunk:] - clips.frames[:, 1 + context, None]).abs()
     clips.weight = (1 + (config.thing_weight - 1) * clips.weight.clamp(0, 0.5) * 2
                     + config.moving_weight * change.mean(2, keepdim=True).clamp(0, 1))
@@ -125,14 +128,14 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
     known = known.repeat_interleave(chunk, 1)
 
     batch = len(x)
-    index = torch.arange(chunk)
-    clean_embedding = net.embed(torch.zeros(batch, clean_count),
-                                torch.full((clean_count,), chunk))
+    index = torch.arange(chunk, device=x.device)
+    clean_embedding = net.embed(x.new_zeros(batch, clean_count),
+                                index.new_full((clean_count,), chunk))
     embedding = net.embed(sigma, index.repeat(2))
     clean_tokens, _ = net.encode_frames(clean, clean_known, clean_embedding)
     tokens, begin = net.encode_frames(x, known, embedding, clips.maps, guess)
     per_frame = net.config.grid ** 2
-    causal = torch.ones(clean_count, clean_count, dtype=torch.bool).tril()
+    causal = torch.ones(clean_count, clean_count, dtype=torch.bool, device=x.device).tril()
     causal = causal.repeat_interleave(per_frame, 0).repeat_interleave(per_frame, 1)
     rotate, starts = net.rotary.rotate, (1 + context, 1 + context + chunk)
     slots = torch.cat([torch.arange(start, start + chunk) for start in starts])
@@ -157,14 +160,26 @@ def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torc
     return net.decode_frames(tokens, begin, embedding)
 
 
-def train_dynamics(model: TabletopWorldModel, latents: torch.Tensor, episodes: EpisodeSet,
-                   config: DynamicsTraining, loop: Loop) -> None:
+def train_dynamics(model: TabletopWorldModel, latents: Sequence[torch.Tensor],
+                   episodes: Sequence[Episode], config: DynamicsTraining, loop: Loop) -> None:
     """Fit the denoiser of a model whose autoencoder and flow are trained."""
-    rng = loop.rng
-    net = model.dynamics
-    model.autoencoder.eval()
+    rng, net = loop.rng, model.dynamics
     chunk, window = net.config.frames_per_chunk, net.config.window
-    for _ in loop.steps(net, minutes=config.minutes, learning_rate=config.learning_rate):
+    shown = draw_clips(latents, episodes, replace(config, batch=2), np.random.default_rng(1),
+                       window - chunk, chunk)
+    shown_guess = guess_clips(model, shown)
+
+    def pictures() -> Strips:
+        clean = torch.zeros(2, 1, 1, 1, 1, device=DEVICE)
+        sigma = torch.full(shown_guess.shape[:2], model.sigmas[0], device=DEVICE)
+        noisy = shown_guess.lerp(torch.randn_like(shown_guess), model.sigmas[0])
+        x0 = denoise_clips(net, shown, noisy, sigma, shown_guess, clean)
+        return {name: torch.stack([model.autoencoder.decode(clip) for clip in latents])
+                for name, latents in (('truth', shown.frames[:, -2 * chunk:]),
+                                      ('guess', shown_guess), ('prediction', x0))}
+
+    for _ in loop.steps(net, steps=config.steps, learning_rate=config.learning_rate,
+                        pictures=pictures):
         context = window - chunk if rng.random() < 0.7 else int(rng.integers(1, window - chunk))
         clips = draw_clips(latents, episodes, config, rng, context, chunk)
         guess = guess_clips(model, clips)
@@ -173,12 +188,13 @@ def train_dynamics(model: TabletopWorldModel, latents: torch.Tensor, episodes: E
         towards = torch.from_numpy(np.where(
             rng.random((config.batch, 2)) < config.from_guess, 0.0,
             rng.random((config.batch, 2)))).float()
-        sigma, towards = (t.repeat_interleave(chunk, 1) for t in (sigma, towards))
+        sigma, towards = (t.repeat_interleave(chunk, 1).to(DEVICE) for t in (sigma, towards))
         clean = guess.lerp(target, towards[:, :, None, None, None])
         level = sigma[:, :, None, None, None]
         x = (1 - level) * clean + level * torch.randn_like(target)
-        context_noise = config.context_noise * torch.rand(config.batch, 1, 1, 1, 1)
-        x0 = denoise_clips(net, clips, x, sigma, guess, context_noise)
+        context_noise = config.context_noise * torch.rand(config.batch, 1, 1, 1, 1, device=DEVICE)
+        with autocast():
+            x0 = denoise_clips(net, clips, x, sigma, guess, context_noise).float()
         error = (x0 - target) ** 2
         # Pseudo-Huber: where the future is open, nearer to one of its ways than to their mean.
         loss = (clips.weight * ((error + 0.01).sqrt() - 0.1)).mean()

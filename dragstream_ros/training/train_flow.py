@@ -1,18 +1,22 @@
 """Fit the flow that makes the first guess, drags given or not.
 
-To the simulation's true flow and what was hidden in truth; and so that the newest picture, carried
-along it, is what came.  The former knows how far, the latter where a blend is better than a tear.
+To the flow that is true, or was found in the pictures, and what was hidden; and so that the newest
+picture, carried along it, is what came.  The former knows how far, the latter where a blend is
+better than a tear.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from dragstream_ros.training.episodes import EpisodeSet, draw_lively
+from dragstream_ros.training.device import DEVICE, autocast
+from dragstream_ros.training.episodes import Episode, draw_lively
 from dragstream_ros.training.loop import Loop
+from dragstream_ros.training.pictures import Strips
 from dragstream_ros.training.sample_drags import DragSampling, chunk_maps, sample_handles
 from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.flow import Flow, FlowNet
@@ -22,7 +26,7 @@ from dragstream_ros.world_models.tabletop.flow import Flow, FlowNet
 class FlowTraining:
     """Weights are of one cell of the flow, against 1 for a cell that stays."""
 
-    minutes: float = 30.0
+    steps: int = 3600
     batch: int = 16
     learning_rate: float = 1e-3
     latent_noise: float = 0.15      # at most; what is carried on is the model's own picture
@@ -36,47 +40,55 @@ class FlowTraining:
 class FlowSamples:
     """newest: (B, 2C, h, w); maps: (B, F, 6, h, w); truth: Flow whose hole is 0 or 1.
 
-    pictures: (B, 1 + F, 3, H', W') in 0..1, as large as the flow, the newest and the chunk's.
+    known: (B, F, 1, H', W'), 1 where the truth is, else 0; pictures: (B, 1 + F, 3, H', W') in 0..1,
+    as large as the flow, the newest and the chunk's.
     """
 
     newest: torch.Tensor
     maps: torch.Tensor
     truth: Flow
+    known: torch.Tensor
     pictures: torch.Tensor
 
 
-def draw_flows(net: FlowNet, latents: torch.Tensor, episodes: EpisodeSet, config: FlowTraining,
-               rng: np.random.Generator) -> FlowSamples:
+def draw_flows(net: FlowNet, latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
+               config: FlowTraining, rng: np.random.Generator) -> FlowSamples:
     """Draw chunks with the frame before them."""
     chunk, size = net.config.frames_per_chunk, net.config.latent_size
-    image = episodes.frames.shape[2]
-    newest, maps, displacements, holes, pictures = [], [], [], [], []
+    image = episodes[0].frames.shape[1]
+    newest, maps, truths, pictures = [], [], [], []
     stride = image // size // net.config.fine
     for _ in range(config.batch):
         e, t = draw_lively(latents, 1 + chunk, rng)
-        newest.append(latents[e, [t, t - 1]].flatten(0, 1))
-        tracks = sample_handles(
-            episodes.points_px[e, t:t + chunk + 1], episodes.visible[e, t],
-            episodes.point_thing[e], config.drags, rng)
+        episode = episodes[e]
+        newest.append(latents[e][[t, t - 1]].flatten(0, 1))
+        tracks = sample_handles(episode.tracks(t, chunk + 1), config.drags, rng)
         maps.append(chunk_maps(tracks, size, image))
-        flows = [episodes.surfaces[e].flow_back(t + 1 + i, t, stride=stride) for i in range(chunk)]
-        displacements.append(np.stack([flow for flow, _ in flows]).transpose(0, 3, 1, 2))
-        holes.append(np.stack([hidden for _, hidden in flows])[:, None])
-        shown = torch.from_numpy(episodes.frames[e, t:t + chunk + 1]).permute(0, 3, 1, 2)
+        truths.append([episode.flow_back(t + 1 + i, t, stride=stride) for i in range(chunk)])
+        shown = torch.from_numpy(episode.frames[t:t + chunk + 1]).permute(0, 3, 1, 2)
         pictures.append(functional.avg_pool2d(shown.float() / 255, stride))
-    cells = torch.from_numpy(np.stack(displacements)) * (size / image)
-    return FlowSamples(torch.stack(newest).float(), torch.stack(maps),
-                       Flow(cells, torch.from_numpy(np.stack(holes)).float()),
-                       torch.stack(pictures))
+
+    def stacked(key: str) -> torch.Tensor:
+        """(B, F, 1 or 2, H', W')."""
+        found = np.stack([[getattr(seen, key) for seen in truth] for truth in truths])
+        return torch.from_numpy(found).float().to(DEVICE)
+
+    displacement = stacked('displacement_px').permute(0, 1, 4, 2, 3) * (size / image)
+    return FlowSamples(torch.stack(newest).float().to(DEVICE), torch.stack(maps).to(DEVICE),
+                       Flow(displacement, stacked('hidden')[:, :, None]),
+                       stacked('known')[:, :, None], torch.stack(pictures).to(DEVICE))
 
 
-def flow_loss(flow: Flow, truth: Flow, config: FlowTraining) -> tuple[torch.Tensor, torch.Tensor]:
+def flow_loss(flow: Flow, samples: FlowSamples,
+              config: FlowTraining) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss, and the mean error of moving cells in latent cells."""
+    truth = samples.truth
     error = (flow.displacement - truth.displacement).abs().sum(2, keepdim=True)
     moving = (truth.displacement.norm(dim=2, keepdim=True) > 0.05).float()
-    seen = 1 - truth.hole
+    seen = samples.known * (1 - truth.hole)
     weight = seen * (1 + config.moving_weight * moving)
-    cross_entropy = functional.binary_cross_entropy_with_logits(flow.hole, truth.hole)
+    cross_entropy = functional.binary_cross_entropy_with_logits(
+        flow.hole, truth.hole, samples.known)
     shown = (error * seen * moving).sum() / (seen * moving).sum().clamp_min(1)
     return (error * weight).mean() + config.hole_weight * cross_entropy, shown.detach()
 
@@ -91,18 +103,31 @@ def picture_error(flow: Flow, samples: FlowSamples, cell_px: float) -> torch.Ten
     return torch.stack(errors).mean()
 
 
-def train_flow(net: FlowNet, latents: torch.Tensor, episodes: EpisodeSet, config: FlowTraining,
-               loop: Loop) -> None:
+def train_flow(net: FlowNet, latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
+               config: FlowTraining, loop: Loop) -> None:
     rng = loop.rng
-    for _ in loop.steps(net, minutes=config.minutes, learning_rate=config.learning_rate):
+    shown = draw_flows(net, latents, episodes, replace(config, batch=3), np.random.default_rng(1))
+
+    def pictures() -> Strips:
+        flow = net(shown.newest, shown.maps)
+        carried = [torch.cat([clip[:1], carry(clip[0], displacement * net.config.fine,
+                                              hole.sigmoid())])
+                   for clip, displacement, hole in zip(
+                       shown.pictures, flow.displacement, flow.hole, strict=True)]
+        return {'truth': shown.pictures, 'carried': torch.stack(carried)}
+
+    for _ in loop.steps(net, steps=config.steps, learning_rate=config.learning_rate,
+                        pictures=pictures):
         samples = draw_flows(net, latents, episodes, config, rng)
-        noise = config.latent_noise * torch.rand(config.batch, 1, 1, 1)
+        noise = config.latent_noise * torch.rand(config.batch, 1, 1, 1, device=DEVICE)
         newest = samples.newest + noise * torch.randn_like(samples.newest)
-        flow = net(newest, samples.maps)
-        loss, error = flow_loss(flow, samples.truth, config)
-        pictures = picture_error(flow, samples, net.config.fine)
-        loss = loss + config.picture_weight * pictures
+        with autocast():
+            flow = net(newest, samples.maps)
+        flow = Flow(flow.displacement.float(), flow.hole.float())
+        loss, error = flow_loss(flow, samples, config)
+        pictures_off = picture_error(flow, samples, net.config.fine)
+        loss = loss + config.picture_weight * pictures_off
         with torch.no_grad():
             still, _ = flow_loss(Flow(torch.zeros_like(samples.truth.displacement),
-                                      torch.zeros_like(samples.truth.hole)), samples.truth, config)
-        loop.update(loss, moving_error=error, picture_error=pictures, loss_at_rest=still)
+                                      torch.zeros_like(samples.truth.hole)), samples, config)
+        loop.update(loss, moving_error=error, picture_error=pictures_off, loss_at_rest=still)

@@ -1,0 +1,92 @@
+"""The stages of a training, each on the results of those before it."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dragstream_ros.training.device import DEVICE
+from dragstream_ros.training.episodes import Episode
+from dragstream_ros.training.errors import TrainingError
+from dragstream_ros.training.loop import Loop
+from dragstream_ros.training.simulated_episodes import EpisodeConfig
+from dragstream_ros.training.train_autoencoder import (
+    AutoencoderTraining,
+    encode_episodes,
+    normalise_latents,
+    start_from_components,
+    train_autoencoder,
+)
+from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
+from dragstream_ros.training.train_flow import FlowTraining, train_flow
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+STAGES = ('autoencoder', 'flow', 'dynamics')
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a YAML file like config/train_tabletop.yaml says; episodes: of the simulation."""
+
+    sigmas: tuple[float, ...] = (0.5,)
+    episodes: EpisodeConfig = EpisodeConfig()
+    autoencoder: AutoencoderTraining = field(default_factory=AutoencoderTraining)
+    flow: FlowTraining = field(default_factory=FlowTraining)
+    dynamics: DynamicsTraining = field(default_factory=DynamicsTraining)
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a YAML file; TrainingError names what is wrong."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise TrainingError(f'{path} cannot be read ({error.strerror}).') from error
+    except yaml.YAMLError as error:
+        raise TrainingError(f'{path} is no YAML: {" ".join(str(error).split())}.') from error
+    filled: TrainingConfig = fill(TrainingConfig(), values or {}, str(path))
+    return filled
+
+
+def fill(config: Any, values: Any, where: str) -> Any:
+    """A config dataclass with some values replaced; an unknown key is an error that names it."""
+    known = {f.name for f in fields(config)}
+    if not isinstance(values, dict):
+        raise TrainingError(f'{where} must be settings with values, not {values!r}.')
+    if unknown := sorted(map(str, set(values) - known)):
+        raise TrainingError(
+            f'{where} has no setting {unknown[0]!r}; it has {", ".join(sorted(known))}.')
+    changes = {}
+    for key, value in values.items():
+        before = getattr(config, key)
+        if is_dataclass(before):
+            value = fill(before, value, f'{where}: {key}')
+        elif isinstance(before, tuple):
+            value = tuple(value)
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TrainingError(f'{where}: {key} must be a number, not {value!r}.')
+        changes[key] = value
+    return replace(config, **changes)
+
+
+def train_stages(model: TabletopWorldModel, episodes: Sequence[Episode], config: TrainingConfig,
+                 folder: Path, *, anew: bool) -> None:
+    """Do all stages, in place; those that had ended take no more steps.
+
+    anew: the model knows nothing yet; else it goes on from what it knows, on the latents it has.
+    """
+    model.to(DEVICE).requires_grad_(True)
+    if anew:
+        start_from_components(model.autoencoder, episodes)
+    train_autoencoder(model.autoencoder, episodes, config.autoencoder,
+                      Loop(folder, 'autoencoder'))
+    model.autoencoder.eval().requires_grad_(False)
+    if anew:
+        normalise_latents(model.autoencoder, episodes)
+    latents = encode_episodes(model.autoencoder, episodes)
+    train_flow(model.flow, latents, episodes, config.flow, Loop(folder, 'flow'))
+    model.flow.eval().requires_grad_(False)
+    train_dynamics(model, latents, episodes, config.dynamics, Loop(folder, 'dynamics'))
+    model.cpu().eval().requires_grad_(False)
