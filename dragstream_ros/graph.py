@@ -157,12 +157,28 @@ DRAG_ADAPTER = Node(
         Topic('/diagnostics', DIAGNOSTICS, NEWEST),
     ),
 )
-NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY, DRAG_ADAPTER)
+DRAG_CONSOLE = Node(
+    'drag_console',
+    subscribes=(
+        # Only while a page is open.
+        Topic('image', IMAGE, AS_OFFERED, when='image_transport'),
+        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
+        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', EVERY),
+        Topic('prediction/info', 'dragstream_ros/msg/PredictionInfo', STATE),
+    ),
+    publishes=(Topic('drag', DRAG, COMMANDS),),
+)
+NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY, DRAG_ADAPTER, DRAG_CONSOLE)
 
 _PREDICTOR_ARGUMENTS = (
     Argument('world_model', 'predictor', 'world_model', 'which world model predicts'),
     Argument('control', 'predictor', 'control', 'how a drag acts: conditioned or guidance'),
     Argument('image_transport', 'predictor', 'image_transport', 'raw or compressed camera images'),
+)
+_CONSOLE_ARGUMENTS = (
+    Argument('address', 'drag_console', 'address', 'where to serve; others need a token'),
+    Argument('port', 'drag_console', 'port', 'of the page'),
+    Argument('token_file', 'drag_console', 'token_file', 'file with the token that pages show'),
 )
 LAUNCHES = {
     launch.name: launch
@@ -178,6 +194,27 @@ LAUNCHES = {
             'a simulated tabletop camera, a scripted operator who drags, and the predictor',
             (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR),
             _PREDICTOR_ARGUMENTS,
+        ),
+        Launch(
+            'console',
+            'a simulated tabletop camera, the predictor, and a web page to drag on',
+            (TABLETOP_CAMERA, PREDICTOR, DRAG_CONSOLE),
+            (
+                *_CONSOLE_ARGUMENTS,
+                Argument('seed', 'tabletop_camera', 'seed', 'which simulated tabletop'),
+                *_PREDICTOR_ARGUMENTS[:2],
+            ),
+        ),
+        Launch(
+            'drag_console',
+            'the web page alone, for a camera and a predictor that are already running',
+            (DRAG_CONSOLE,),
+            (
+                *_CONSOLE_ARGUMENTS,
+                Argument(
+                    'image_transport', 'drag_console', 'image_transport',
+                    'raw or compressed camera images'),
+            ),
         ),
         Launch(
             'tools',

@@ -1,0 +1,95 @@
+// The drag in the operator's hand, and how the console hears of it: at once when it begins and ends,
+// 20 times a second while it moves, and now and then while it is held still.
+
+import {distance} from './pixels.js';
+
+const UPDATE_MS = 50;
+const ALIVE_MS = 500;
+const STEP_PX = 1.5;  // between two points of a path
+const MOST_POINTS = 400;
+
+let count = 0;
+
+export class Drag {
+  // picture: {stream, stamp_ns, width, height} of what the operator sees.
+  constructor(connection, picture, mode) {
+    this.number = ++count;
+    this.picture = picture;
+    this.mode = mode;
+    this.handles = [];
+    this.startedMs = performance.now();
+    this.connection = connection;
+    this.sentMs = 0;
+    this.timer = null;
+    this.hasBegun = false;
+  }
+
+  // A handle: its path, the centre it turns about or null, its outline or none yet, and the
+  // outline that the console found for it.
+  grab(point, {centre = null, outline = []} = {}) {
+    const handle = {path: [point], centre, outline, found: outline};
+    this.handles.push(handle);
+    this.send();
+    return handle;
+  }
+
+  // The path follows the hand; its last point is always where the hand is.
+  move(handle, point) {
+    const {path} = handle;
+    const isSmallStep = path.length > 1 && distance(path.at(-2), path.at(-1)) < STEP_PX;
+    if (isSmallStep) path.pop();
+    path.push(point);
+    if (path.length > MOST_POINTS) {
+      handle.path = path.filter((_, n) => n === 0 || n === path.length - 1 || n % 2 === 0);
+    }
+    this.change();
+  }
+
+  // Something has changed: say so soon.
+  change() {
+    const waitMs = Math.max(UPDATE_MS - (performance.now() - this.sentMs), 0);
+    if (this.timer === null || this.isOnlyAlive) this.sendIn(waitMs, false);
+  }
+
+  end() {
+    this.finish('end');
+  }
+
+  cancel() {
+    this.finish('cancel');
+  }
+
+  // The console knows of its end already.
+  drop() {
+    clearTimeout(this.timer);
+  }
+
+  finish(phase) {
+    if (phase === 'end' && this.timer !== null && !this.isOnlyAlive) this.send();
+    clearTimeout(this.timer);
+    this.say(phase, []);
+  }
+
+  send() {
+    this.sentMs = performance.now();
+    this.say(this.hasBegun ? 'update' : 'begin', this.handles);
+    this.hasBegun = true;
+    this.sendIn(ALIVE_MS, true);
+  }
+
+  sendIn(waitMs, isOnlyAlive) {
+    clearTimeout(this.timer);
+    this.isOnlyAlive = isOnlyAlive;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.send();
+    }, waitMs);
+  }
+
+  say(phase, handles) {
+    this.connection.send({
+      type: 'drag', number: this.number, phase, mode: this.mode, picture: this.picture,
+      handles: handles.map(({path, centre, outline}) => ({path, centre, outline})),
+    });
+  }
+}

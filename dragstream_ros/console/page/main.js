@@ -1,0 +1,205 @@
+// Puts the page together: what comes from the console goes to the views, what the operator does
+// goes to the gestures.
+
+import {Connection} from './connection.js';
+import {drawDoubt, drawGestures, drawPositions, drawWatermark} from './drawing.js';
+import {Gestures} from './gestures.js';
+import {History} from './history.js';
+import {Prediction} from './prediction.js';
+import {Status} from './status.js';
+import {View} from './view.js';
+import * as words from './words.js';
+
+const element = (id) => document.getElementById(id);
+const choices = {mode: 'animate', motion: 'move', grab: 'touch', several: false};
+const views = {camera: new View(element('camera')), prediction: new View(element('prediction'))};
+const live = new View(element('live'));
+const stamps = {camera: '', prediction: ''};
+const prediction = new Prediction();
+const history = new History();
+const status = new Status(element);
+let comparison = null;  // {prediction, bitmaps}; bitmaps null: not all has come yet
+let you = '';
+
+const connection = new Connection({onPicture, onWords, onLink});
+const gestures = new Gestures({connection, views, choices, onHold, onLetGo});
+
+// What comes.
+
+function onPicture(header, bitmaps, jpegs) {
+  status.sawPicture(header);
+  if (header.stream === 'camera') onCamera(header, bitmaps[0], jpegs[0]);
+  else onPrediction(header, bitmaps);
+}
+
+function onCamera(header, bitmap, jpeg) {
+  history.add(header.stamp_ns, jpeg);
+  if (gestures.drag?.picture.stream === 'camera' || comparison?.bitmaps) {
+    live.show(bitmap, header);
+    return;
+  }
+  views.camera.show(bitmap, {width: header.width, height: header.height});
+  stamps.camera = header.stamp_ns;
+}
+
+function onPrediction(header, bitmaps) {
+  prediction.add(header, bitmaps);
+  if (gestures.last?.mode === 'edit' && header.drag_id === gestures.last.id) {
+    prediction.keep(prediction.newest);  // the next one knows nothing of the edit
+  }
+}
+
+function onWords(message) {
+  if (message.type === 'state') {
+    you = message.you;
+    status.turn(words.turn(you, message.holder, message.operators), message.holder === you);
+  } else if (message.type === 'outlines') {
+    onOutlines(message);
+  } else if (message.type === 'brushed') {
+    gestures.strokeOutlined(message);
+  } else if (message.type === 'prediction') {
+    status.predicted(message);
+  } else if (message.type === 'refused') {
+    gestures.abandon();
+    status.problem(message.sentence);
+  } else if (message.type === 'problem') {
+    if (message.drag_id && message.drag_id === gestures.drag?.id && !message.is_warning) {
+      gestures.abandon();
+    }
+    status.problem(message.sentence);
+  } else if (message.type === 'reset') {
+    status.problem(message.sentence);
+  }
+}
+
+function onOutlines(message) {
+  const {drag} = gestures;
+  if (drag?.number === message.number && !drag.id) {
+    drag.id = message.drag_id;
+    status.await(drag.id, drag.startedMs);
+  }
+  gestures.outlined(message);
+}
+
+function onLink(state) {
+  status.link(state);
+  if (state === 'lost') gestures.abandon();
+}
+
+// What the operator does.
+
+function onHold(stream) {
+  if (stream === 'prediction') {
+    prediction.keep();
+    prediction.isPlaying = false;
+    prediction.secs = prediction.horizonSecs;
+    showPrediction();
+  }
+  stopComparing();
+  return {picture: views[stream].picture, stamp: stamps[stream]};
+}
+
+function onLetGo() {
+  if (prediction.kept && !comparison) {
+    prediction.keep(null);
+    prediction.isPlaying = true;
+  }
+}
+
+for (const input of document.querySelectorAll('.tools input')) {
+  input.addEventListener('change', () => {
+    choices[input.name] = input.value;
+    gestures.takeBack();
+  });
+}
+
+element('several').onclick = () => {
+  choices.several = !choices.several;
+  if (!choices.several) gestures.release();
+};
+element('undo').onclick = () => gestures.undo();
+element('release').onclick = () => gestures.release();
+element('reset').onclick = () => {
+  gestures.abandon();
+  stopComparing();
+  prediction.clear();
+  connection.send({type: 'reset'});
+};
+
+element('play').onclick = () => {
+  prediction.isPlaying = !prediction.isPlaying;
+};
+element('scrub').oninput = ({target}) => {
+  prediction.isPlaying = false;
+  prediction.secs = Number(target.value);
+};
+element('keep').onclick = () => {
+  stopComparing();
+  prediction.keep(prediction.kept ? null : prediction.complete);
+};
+element('compare').onclick = () => {
+  if (comparison) {
+    stopComparing();
+  } else if (prediction.complete) {
+    prediction.keep();
+    comparison = {prediction: prediction.kept, bitmaps: null};
+  }
+};
+
+function stopComparing() {
+  if (!comparison) return;
+  comparison = null;
+  prediction.keep(null);
+}
+
+// Gathers the camera's pictures as soon as the last of them has come.
+async function compare() {
+  if (!comparison || comparison.bitmaps || comparison.isGathering) return;
+  if (history.secsUntil(comparison.prediction) > 0) return;
+  const gathered = comparison;
+  gathered.isGathering = true;
+  gathered.bitmaps = await history.beside(gathered.prediction);
+}
+
+// What is shown.
+
+function showPrediction() {
+  const shown = prediction.shown;
+  if (!shown) return;
+  const {frame} = shown;
+  if (views.prediction.frame === frame) return;
+  views.prediction.frame = frame;
+  views.prediction.show(frame.bitmap, shown.prediction.picture);
+  stamps.prediction = shown.prediction.stamp;
+  if (comparison?.bitmaps) {
+    const index = comparison.prediction.frames.indexOf(frame);
+    const came = comparison.bitmaps[index];
+    if (came) views.camera.show(came, views.camera.picture);
+  }
+}
+
+function paint(context, rect, scale, stream) {
+  if (stream === 'prediction') {
+    drawDoubt(context, rect, views.prediction.frame.confidence);
+    drawWatermark(context, rect, scale);
+    drawPositions(context, rect, scale, views.prediction.frame.positions);
+  }
+  if (stream === gestures.stream && !(stream === 'camera' && comparison?.bitmaps)) {
+    drawGestures(context, rect, scale, gestures);
+  }
+}
+
+let beforeMs = performance.now();
+function everyFrame(nowMs) {
+  prediction.advance((nowMs - beforeMs) / 1000);
+  beforeMs = nowMs;
+  compare();
+  showPrediction();
+  for (const [stream, view] of Object.entries(views)) {
+    view.draw((context, rect, scale) => paint(context, rect, scale, stream));
+  }
+  live.draw(() => {});
+  status.show({choices, gestures, prediction, comparison, history, views});
+  requestAnimationFrame(everyFrame);
+}
+requestAnimationFrame(everyFrame);
