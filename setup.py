@@ -56,6 +56,7 @@ PLAIN_MACHINE_ONLY = ROS_AT_RUN_TIME + [
     'opencv-python-headless>=4.8',
 ]
 RUN = [
+    'jinja2>=3',
     'mcap>=1.1',
     'numpy>=1.26',
     'pyyaml>=6',

@@ -92,6 +92,7 @@ class Judge:
             scores[name]['drift'] = drift
         shown = 'dragged' if handles else 'undragged'
         case = {
+            'key': task.key,
             'footage': task.footage,
             'number': window.number,
             'start_secs': round(window.start_secs, DIGITS),
@@ -99,7 +100,7 @@ class Judge:
             'shown': shown,
             'psnr_db': _rounded(float(np.nanmean(scores[shown]['psnr_db']))),
             'picture_size': list(box.content_size),
-            'handles': [_described(handle) for handle in handles],
+            'handles': [{'asked_px': np.round(way, 2).tolist()} for way in scorer.ways_px],
             'scores': {name: _rounded_scores(found) for name, found in scores.items()},
         }
         return Judged(key=task.key, case=case, timing=timing,
@@ -154,12 +155,6 @@ class Judge:
 
 def _moved(handle: DragHandle, path_px: np.ndarray) -> DragHandle:
     return DragHandle(path_px=path_px, times_secs=handle.times_secs)
-
-
-def _described(handle: DragHandle) -> dict[str, Any]:
-    return {'path_px': np.round(handle.path_px, 2).tolist(),
-            'times_secs': None if handle.times_secs is None
-            else np.round(handle.times_secs, DIGITS).tolist()}
 
 
 def _rounded_scores(scores: Scores) -> dict[str, list[float | None]]:

@@ -14,8 +14,9 @@ import numpy as np
 import dragstream_ros
 from dragstream_ros.evaluation.footage.case import JudgeConfig, Task
 from dragstream_ros.evaluation.footage.crew import Crew, ModelFace
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
-from dragstream_ros.evaluation.footage.report import write_report
+from dragstream_ros.evaluation.footage.report.render import render_report
 from dragstream_ros.evaluation.footage.result_folder import ResultFolder
 from dragstream_ros.evaluation.footage.shots import Footage, FootageError, ModelClock
 from dragstream_ros.evaluation.footage.summary import summarise
@@ -41,16 +42,17 @@ class Evaluation:
     """Judges all footage with a crew, and writes results.json, timing.json and report.html."""
 
     def __init__(
-        self, config: EvaluationConfig, footage: Sequence[Footage], *, weights: str,
-        output: pathlib.Path, resume: bool, out: TextIO,
+        self, config: EvaluationConfig, footage: Sequence[Footage], *, drags: GivenDrags | None,
+        weights: str, output: pathlib.Path, resume: bool, out: TextIO,
     ) -> None:
         """Look at the footage and make or open the folder; raises ResultFolderError."""
-        self._config, self._out = config, out
+        self._config, self._drags, self._out = config, drags, out
         self._footage = dict(zip(_unlike(found.name for found in footage), footage))
         self._say('Reading the footage once, for its hash ...')
         self._question: dict[str, Any] = {
             'version': dragstream_ros.__version__,
             'config': asdict(config),
+            'drags': None if drags is None else drags.described(),
             'weights_sha256': _weights_sha256(config.world_model, weights),
             'footage': {name: sha256_of(found.path) for name, found in self._footage.items()}}
         self._folder = ResultFolder(output, question=self._question, resume=resume)
@@ -71,7 +73,7 @@ class Evaluation:
             self._folder.add(judged)
             self._show(n_before, n_new, max(n_expected, n_before + n_new), started)
         self._progress.finish()
-        return self._write_files(machine)
+        return self._write_files(machine, model)
 
     def _tasks(self, model: ModelFace) -> Iterator[Task]:
         done = set(self._folder.keys())
@@ -85,7 +87,9 @@ class Evaluation:
                     number = window.number
                     key = f'{name}.{number:05d}'
                     if key not in done:
-                        yield Task(key=key, footage=name, window=window, drags=None)
+                        yield Task(
+                            key=key, footage=name, window=window, drags=None
+                            if self._drags is None else self._drags.handles(window.due_secs))
             except FootageError as error:
                 footage.problems.append(str(error))
             if number < 0:
@@ -93,11 +97,14 @@ class Evaluation:
                     f'{name} has no {self._config.window.needed_secs:g} s of pictures in a row, '
                     'which one start needs.')
 
-    def _write_files(self, machine: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    def _write_files(
+        self, machine: dict[str, Any], model: ModelFace
+    ) -> tuple[dict[str, Any], list[str]]:
         cases = [self._folder.case(key) for key in self._folder.keys()]
         problems = [text for found in self._footage.values() for text in found.problems]
         results: dict[str, Any] = {
             **self._question,
+            'frame_period_secs': model.frame_period_secs,
             'summary': summarise(cases),
             'footage': {
                 name: {'sha256': self._question['footage'][name], 'notes': found.notes,
@@ -117,12 +124,15 @@ class Evaluation:
         paths = [
             self._folder.write('results.json', results),
             self._folder.write('timing.json', timing),
-            self._folder.write('report.html', write_report(results, timing, self._folder.strips()))]
+            self._folder.write('report.html', render_report(
+                results, timing, self._folder.strips()))]
         self._say(f'{len(cases)} starts judged: ' + ', '.join(map(str, paths)))
         return results['summary'], problems
 
     def _n_starts(self, secs: float) -> int:
         window = self._config.window
+        if window.at_secs:
+            return sum(at <= secs - window.horizon_secs for at in window.at_secs)
         return max(0, int((secs - window.needed_secs) / window.every_secs) + 1)
 
     def _show(self, n_before: int, n_new: int, n_all: int, started: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dragstream_ros.evaluation.footage.case import Judged
 from dragstream_ros.training.checkpoint import whole_file
 
-STRIPS_PER_END = 4      # pictures are kept of so many of the best, and of the worst
+STRIPS_PER_END = 5      # pictures are kept of so many of the best, and of the worst
 
 
 class ResultFolderError(Exception):

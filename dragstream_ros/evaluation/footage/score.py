@@ -56,6 +56,7 @@ class Scorer:
 
     newest: (H, W, 3) uint8 RGB, the last real picture. future: (H, W, 3) each, None where none was
     recorded. handles: what was dragged, in the same pixels; a path's times are the future's.
+    ways_px: (handles, 1 + T, 2), where each was, and is asked to be at each picture.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class Scorer:
             for picture in future]
         self._still = _far_from_any(self._moving, newest.shape[:2])
         duration_secs = len(future) * period_secs
-        self._asked_px = np.array([
-            [position_at(handle, (index + 1) * period_secs, duration_secs) for handle in handles]
-            for index in range(len(future))]).reshape(len(future), len(handles), 2)
-        self._starts_px = np.array([handle.path_px[0] for handle in handles]).reshape(-1, 2)
+        self.ways_px = np.array([
+            [position_at(handle, index * period_secs, duration_secs)
+             for index in range(len(future) + 1)]
+            for handle in handles]).reshape(len(handles), len(future) + 1, 2)
 
     def score(self, predicted: np.ndarray) -> Scores:
         """Score (T, H, W, 3) uint8 RGB; all measures but drift, which only the model knows."""
@@ -92,11 +93,12 @@ class Scorer:
     def _obedience(self, predicted: np.ndarray) -> tuple[list[float], list[float]]:
         """Mean distance from the path, and mean share of the way, over the handles."""
         nothing = [np.nan] * len(predicted)
-        if not len(self._starts_px):
+        if not len(self.ways_px):
             return nothing, nothing
-        positions, _ = track_through([self._newest, *predicted], self._starts_px)
-        distances = np.linalg.norm(positions[1:] - self._asked_px, axis=-1)
-        asked, moved = self._asked_px - self._starts_px, positions[1:] - self._starts_px
+        ways = self.ways_px.swapaxes(0, 1)
+        positions, _ = track_through([self._newest, *predicted], ways[0])
+        distances = np.linalg.norm(positions - ways, axis=-1)[1:]
+        asked, moved = (ways - ways[0])[1:], (positions - positions[0])[1:]
         squares = (asked ** 2).sum(-1)
         is_long = squares >= LEAST_ASKED_PX ** 2
         shares = np.where(is_long, (asked * moved).sum(-1) / np.where(is_long, squares, 1), np.nan)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from dragstream_ros.errors import DragStreamError
 
 NS = 1_000_000_000
 SMALLEST_PX = 16
+MANY_MISSING = 0.1
 
 
 class FootageError(Exception):
@@ -52,14 +54,15 @@ class Footage(Protocol):
 class ModelShot:
     """A picture at a tick of the model's clock, fitted into the model's frame.
 
-    run: grows by one wherever the recording has a hole or its clock jumps back. tick: counts the
-    model's frame periods since the run's first picture. at_ns: the tick's time.
+    run: grows by one wherever the recording has a hole or its clock jumps back.
+    at_ns: the tick's time, by the recording's stamps. secs: since the first picture; the time goes
+    on where the stamps jump back.
     pixels: (H, W, 3) uint8 RGB with letterbox bars; None where no picture was recorded in time.
     """
 
     run: int
-    tick: int
     at_ns: int
+    secs: float
     pixels: np.ndarray | None
     letterbox: Letterbox | None
 
@@ -81,25 +84,39 @@ class ModelClock:
 
     def ticks(self) -> Iterator[ModelShot]:
         """Give every tick of every run, in order; raises FootageError."""
+        last: ModelShot | None = None
+        n_ticks = n_missing = 0
         for run, shots in enumerate(_runs(self._footage.shots())):
-            yield from self._ticks_of_run(run, shots)
+            for shot in self._ticks_of_run(run, shots, last):
+                last = shot
+                n_ticks, n_missing = n_ticks + 1, n_missing + (shot.pixels is None)
+                yield shot
+        if n_missing > MANY_MISSING * n_ticks:
+            self._footage.notes.append(
+                f'Of the pictures that the model wants, one every {self._period_ns / NS:g} s, '
+                f'{100 * n_missing / n_ticks:.0f} % were not recorded in time.')
         if self._n_undecodable:
             self._footage.problems.append(
                 f'{self._n_undecodable} pictures could not be decoded and were left out; the first '
                 f'said: {self._first_complaint}')
 
-    def _ticks_of_run(self, run: int, shots: Iterable[Shot]) -> Iterator[ModelShot]:
-        before, start_ns, tick = None, 0, 0
-        for shot in shots:
-            if before is None:
-                before, start_ns = shot, shot.stamp_ns
-            while (at_ns := start_ns + tick * self._period_ns) <= shot.stamp_ns:
+    def _ticks_of_run(
+        self, run: int, shots: Iterator[Shot], last: ModelShot | None
+    ) -> Iterator[ModelShot]:
+        before = next(shots)
+        start_ns = at_ns = before.stamp_ns
+        start_secs = 0.0
+        if last is not None:
+            start_secs = last.secs + max(start_ns - last.at_ns, self._period_ns) / NS
+        for shot in itertools.chain([before], shots):
+            while at_ns <= shot.stamp_ns:
                 nearest = min(before, shot, key=lambda found: abs(found.stamp_ns - at_ns))
                 is_near = abs(nearest.stamp_ns - at_ns) <= self._period_ns / 2
                 pixels, letterbox = self._fit(nearest) if is_near else (None, None)
                 yield ModelShot(
-                    run=run, tick=tick, at_ns=at_ns, pixels=pixels, letterbox=letterbox)
-                tick += 1
+                    run=run, at_ns=at_ns, secs=start_secs + (at_ns - start_ns) / NS,
+                    pixels=pixels, letterbox=letterbox)
+                at_ns += self._period_ns
             before = shot
 
     def _fit(self, shot: Shot) -> tuple[np.ndarray | None, Letterbox | None]:

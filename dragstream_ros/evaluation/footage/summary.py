@@ -19,33 +19,32 @@ def summarise(cases: Sequence[Case]) -> dict[str, Any]:
     """Plain data: of all starts, and of those where something was dragged."""
     dragged = [case for case in cases if case['handles']]
     return {
-        'all_starts': _summarise(cases, [name for name in SYSTEMS if name != 'dragged']),
+        'all_starts': _summarise(cases, SYSTEMS[1:]),
         'dragged_starts': _summarise(dragged, SYSTEMS)}
 
 
 def _summarise(cases: Sequence[Case], systems: Sequence[str]) -> dict[str, Any]:
     """By system and measure: over the whole horizon, and at each of its steps.
 
-    gains: of 'dragged' over the other systems, paired.
+    gains: of the first system over the others, paired.
     """
     if not cases:
         return {'n': 0}
     scores = {
         system: {measure.name: _table(cases, system, measure.name) for measure in MEASURES}
         for system in systems}
-    summary = {
+    first, *others = systems
+    return {
         'n': len(cases),
         'systems': {
             system: {name: _over_time(table) for name, table in tables.items()
                      if np.isfinite(table).any()}
-            for system, tables in scores.items()}}
-    if 'dragged' in scores:
-        summary['gains'] = {
-            system: {name: mean_with_interval(_means(scores['dragged'][name] - table))[0]
-                     for name, table in tables.items()
-                     if np.isfinite(scores['dragged'][name] - table).any()}
-            for system, tables in scores.items() if system != 'dragged'}
-    return summary
+            for system, tables in scores.items()},
+        'gains': {
+            system: {name: mean_with_interval(_means(scores[first][name] - table))[0]
+                     for name, table in scores[system].items()
+                     if np.isfinite(scores[first][name] - table).any()}
+            for system in others}}
 
 
 def mean_with_interval(values: np.ndarray) -> list[dict[str, float | None]]:
