@@ -151,10 +151,20 @@ DRAG_ADAPTER = Node(
         Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
         Topic('image_mouse_left', POINT, COMMANDS, when='two_clicks'),
         Topic('image/compressed_mouse_left', POINT, COMMANDS, when='two_clicks'),
+        Topic('camera_info', CAMERA_INFO, SENSOR_DATA),
+        Topic('drag_handle/feedback', 'visualization_msgs/msg/InteractiveMarkerFeedback', COMMANDS,
+              when='interactive_marker'),
+        Topic('/clicked_point', 'geometry_msgs/msg/PointStamped', COMMANDS, when='clicked_point'),
+        Topic('drag_polygon', 'geometry_msgs/msg/PolygonStamped', COMMANDS, when='polygon'),
     ),
     publishes=(
         Topic('drag', DRAG, COMMANDS),
+        Topic('drag_handle/update', 'visualization_msgs/msg/InteractiveMarkerUpdate', EVERY,
+              when='interactive_marker'),
         Topic('/diagnostics', DIAGNOSTICS, NEWEST),
+    ),
+    services=(
+        ('drag_handle/get_interactive_markers', 'visualization_msgs/srv/GetInteractiveMarkers'),
     ),
 )
 DRAG_CONSOLE = Node(

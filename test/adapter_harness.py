@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
-from predictor_harness import PATIENCE, Bench
+from predictor_harness import PATIENCE, Bench, claimed_domain
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 
@@ -46,10 +48,15 @@ class AdapterBench(Bench):
     def said(self) -> list[str]:
         return self.log.splitlines()[-10:]
 
+    def is_ready(self) -> bool:
+        """It has seen an image, and says that it listens as the camera speaks."""
+        statuses = [status for array in self.diagnostics[-1:] for status in array.status]
+        return (any(status.message == 'Ready.' for status in statuses)
+                and self.status('image reliability') == 'reliable')
+
     def start_filming(self) -> None:
-        """Wait until the adapter has found the camera, and is as reliable."""
-        self.until(lambda: 'subscribes reliable' in self.log, 30.0, filming=True)
-        self.look()
+        """Wait until the adapter has found the camera."""
+        self.until(self.is_ready, 30.0, filming=True)
 
     def look(self) -> int:
         """Publish an image that the adapter has seen when this returns; its stamp."""
@@ -70,6 +77,17 @@ class AdapterBench(Bench):
     def refused(self, tool: str) -> int:
         """How often, by the newest diagnostics."""
         return int(self.status(f'refused of {tool}') or 0)
+
+
+@contextlib.contextmanager
+def adapter_bench(*arguments: str, **parameters: object) -> Iterator[AdapterBench]:
+    """A bench in a ROS domain of its own."""
+    with claimed_domain() as domain:
+        bench = AdapterBench(domain, *arguments, **parameters)
+        try:
+            yield bench
+        finally:
+            bench.close()
 
 
 def path_of(drag: Drag) -> list[tuple[float, float]]:

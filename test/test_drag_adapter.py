@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from adapter_harness import AdapterBench, path_of
+from adapter_harness import AdapterBench, adapter_bench, path_of
 from geometry_msgs.msg import Point
-from predictor_harness import HEIGHT, WIDTH, claimed_domain, stamp_of
+from predictor_harness import HEIGHT, WIDTH, stamp_of
 
 from dragstream_ros.adapters.drag import command_from_drag
 from dragstream_ros.msg import Drag
@@ -16,14 +16,12 @@ from dragstream_ros.msg import Drag
 @pytest.fixture(scope='module')
 def running() -> Iterator[AdapterBench]:
     """One adapter for all tests of this file."""
-    with claimed_domain() as domain:
-        bench = AdapterBench(domain)
+    with adapter_bench() as bench:
         mouse = bench.tool(Point, 'image_mouse_left')
         mouse.publish(Point(x=1.0, y=1.0))
         bench.until(lambda: 'No camera image has come' in bench.log)
         bench.start_filming()
         yield bench
-        bench.close()
 
 
 @pytest.fixture
@@ -63,19 +61,13 @@ def test_clicks_beside_the_image_are_refused_with_a_sentence(bench):
 
 
 def test_clicks_on_a_compressed_topic_under_another_name():
-    with claimed_domain() as domain:
-        bench = AdapterBench(domain, '-r', 'image:=front/raw', image_transport='compressed')
+    with adapter_bench('-r', 'image:=front/raw', image_transport='compressed') as bench:
         bench.rename_jpeg_camera('front/raw/compressed')
         mouse = bench.tool(Point, 'front/raw/compressed_mouse_left')
 
-        def dragged() -> bool:
-            bench.film_jpeg()
-            for x in (20.0, 90.0):
-                mouse.publish(Point(x=x, y=50.0))
-            bench.spin(0.1)
-            return bool(bench.drags)
-
-        bench.until(dragged, 30.0)
+        bench.until(lambda: bench.film_jpeg() or bench.is_ready(), 30.0)
+        for x in (20.0, 90.0):
+            mouse.publish(Point(x=x, y=50.0))
+        bench.until(lambda: len(bench.drags) == 2)
         assert path_of(bench.drags[0]) == [(20, 50), (90, 50)]
         assert (bench.drags[0].image_width, bench.drags[0].image_height) == (WIDTH, HEIGHT)
-        bench.close()

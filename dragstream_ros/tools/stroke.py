@@ -9,14 +9,12 @@ import numpy as np
 
 from dragstream_ros.adapters.letterbox import Size
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.frame_intake import decode_frame
 from dragstream_ros.worker.mailbox import RawFrame
 
+MAX_POINTS = 64  # of a path: more than a hand can mean
 BESIDE_PX = 1.0  # a tool that rounds may say a pixel beside the edge for one on it
-
-
-class Refusal(Exception):
-    """What a tool said cannot be a drag; the text is one sentence for the operator."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +67,32 @@ class Stroke:
             image_size=self.view.size, stamp_ns=self.view.stamp_ns, duration_secs=duration_secs)
 
 
-def on_image(position_px: np.ndarray, size: Size) -> np.ndarray:
-    """A position (2,) that is on an image of this size, or just beside it and then moved onto it.
+def on_image(positions_px: np.ndarray, size: Size) -> np.ndarray:
+    """Positions (..., 2) on an image of this size; those just beside it are moved onto it.
 
-    :raises Refusal: it is somewhere else, or no position at all
+    :raises DragStreamError: one is somewhere else, or no position at all
     """
-    x, y = position_px
-    if not np.isfinite(position_px).all():
-        raise Refusal('The position is not a number; please click in the camera image.')
-    nearest = clamped(position_px, size)
-    if np.abs(nearest - position_px).max() > BESIDE_PX:
-        raise Refusal(
-            f'({x:.0f}, {y:.0f}) is outside the {size[0]}x{size[1]} camera image; is the tool '
-            'showing another image?')
+    if not np.isfinite(positions_px).all():
+        raise DragStreamError(
+            ErrorCode.DRAG_NOT_FINITE,
+            'The position is not a number; please click in the camera image.')
+    nearest = clamped(positions_px, size)
+    if (outside := np.abs(nearest - positions_px).max(axis=-1) > BESIDE_PX).any():
+        x, y = positions_px[outside][0] if positions_px.ndim > 1 else positions_px
+        raise DragStreamError(
+            ErrorCode.DRAG_OUTSIDE_IMAGE,
+            f'({x:.0f}, {y:.0f}) is outside the {size[0]}x{size[1]} camera image; does the tool '
+            'show another one?')
     return nearest
 
 
 def clamped(positions_px: np.ndarray, size: Size) -> np.ndarray:
-    """The nearest pixel centres on an image of this size to positions (..., 2)."""
+    """The nearest pixel centres of an image of this size to positions (..., 2)."""
     return np.clip(positions_px, 0.0, np.array(size) - 1.0)
+
+
+def thinned(path_px: np.ndarray) -> np.ndarray:
+    """At most MAX_POINTS of a path (N, 2), evenly, with its first and its last."""
+    if len(path_px) <= MAX_POINTS:
+        return path_px
+    return path_px[np.linspace(0, len(path_px) - 1, MAX_POINTS).round().astype(int)]

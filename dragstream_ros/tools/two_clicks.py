@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.masks.track_points import track_points
-from dragstream_ros.tools.stroke import Refusal, Stroke, View, on_image
+from dragstream_ros.tools.stroke import Stroke, View, on_image
 
 FOLLOWED_SECS = 1.5  # the predictor follows what was grabbed in an image up to 2 s old
 
@@ -41,7 +42,7 @@ class TwoClicks:
     def click(self, position_px: np.ndarray, view: View, now_secs: float) -> Stroke | None:
         """Take a click on the newest image; the second of two makes a stroke.
 
-        :raises Refusal: the click is outside, or what was grabbed is not to be found any more
+        :raises DragStreamError: the click is outside, or what was grabbed is not found any more
         """
         position_px = on_image(position_px, view.size)
         grabbed, self._view = self._view, None
@@ -55,7 +56,8 @@ class TwoClicks:
             return Stroke(view=grabbed, path_px=np.stack([self._grab_px, position_px]))
         (grab_px,), (found,) = track_points(grabbed.pixels, view.pixels, self._grab_px[None])
         if not found:
-            raise Refusal(
+            raise DragStreamError(
+                ErrorCode.DRAG_LOST,
                 'What was grabbed has changed too much since the first click; please click both '
                 f'points within {FOLLOWED_SECS:g} s, or grab something with more texture.')
         return Stroke(view=view, path_px=np.stack([grab_px, position_px]))
