@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from adapter_harness import AdapterBench, adapter_bench, path_of
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Point32, PointStamped, Polygon, PolygonStamped
 from predictor_harness import HEIGHT, WIDTH, stamp_of
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from dragstream_ros.adapters.drag import command_from_drag
 from dragstream_ros.msg import Drag
@@ -21,6 +26,9 @@ def running() -> Iterator[AdapterBench]:
         mouse.publish(Point(x=1.0, y=1.0))
         bench.until(lambda: 'No camera image has come' in bench.log)
         bench.start_filming()
+        bench.until(bench.camera_info.get_subscription_count)
+        k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
+        bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
         yield bench
 
 
@@ -58,6 +66,78 @@ def test_clicks_beside_the_image_are_refused_with_a_sentence(bench):
     bench.until(lambda: bench.refused('two_clicks') == before + 2)
     assert 'not a number' in bench.status('newest refusal')
     assert bench.drags == []
+
+
+# RViz2's Publish Point, and polygons.
+
+
+def test_two_points_in_metres_are_a_drag(bench):
+    point = bench.tool(PointStamped, '/clicked_point')
+    for x in (0.1, -0.2):
+        point.publish(PointStamped(header=Header(frame_id='eye'), point=Point(x=x, y=0.1, z=0.5)))
+    bench.until(lambda: len(bench.drags) == 2)
+    assert path_of(bench.drags[0]) == [
+        pytest.approx((63.5 + 20, 47.5 + 20)), pytest.approx((63.5 - 40, 47.5 + 20))]
+
+
+def test_a_point_of_an_unknown_frame_is_refused_with_what_to_do(bench):
+    point = bench.tool(PointStamped, '/clicked_point')
+    point.publish(PointStamped(header=Header(frame_id='map'), point=Point(x=1.0)))
+    bench.until(lambda: 'camera_pose' in bench.status('newest refusal'))
+    assert "'map'" in bench.status('newest refusal') and bench.drags == []
+
+
+def test_a_polygon_in_pixels_is_a_path(bench):
+    polygon = bench.tool(PolygonStamped, 'drag_polygon')
+    points = [Point32(x=x, y=20.0) for x in (10.0, 30.0, 55.0)]
+    polygon.publish(PolygonStamped(polygon=Polygon(points=points)))
+    bench.until(lambda: len(bench.drags) == 2)
+    assert path_of(bench.drags[0]) == [(10, 20), (30, 20), (55, 20)]
+    assert [drag.phase for drag in bench.drags] == [Drag.BEGIN, Drag.END]
+
+
+def test_a_polygon_in_metres_is_projected(bench):
+    polygon = bench.tool(PolygonStamped, 'drag_polygon')
+    points = [Point32(x=x, y=0.0, z=1.0) for x in (0.0, 0.25)]
+    polygon.publish(PolygonStamped(
+        header=Header(frame_id='eye'), polygon=Polygon(points=points)))
+    bench.until(lambda: len(bench.drags) == 2)
+    assert path_of(bench.drags[0]) == [
+        pytest.approx((63.5, 47.5)), pytest.approx((88.5, 47.5))]
+
+
+# Other settings.
+
+
+def test_tools_that_are_switched_off_are_not_listened_to(ros_node, spin_until):
+    command = [sys.executable, '-m', 'dragstream_ros.nodes.drag_adapter', '--ros-args']
+    for parameter in ('two_clicks:=false', 'interactive_marker:=false', 'polygon:=false',
+                      'clicked_point:=ignored'):
+        command += ['-p', parameter]
+    process = subprocess.Popen(command)
+    try:
+        spin_until(ros_node, lambda: ('drag_adapter', '/') in
+                   ros_node.get_node_names_and_namespaces(), 30)
+        spin_until(ros_node, lambda: ros_node.count_publishers('/diagnostics'))
+        names = dict(ros_node.get_subscriber_names_and_types_by_node('drag_adapter', '/'))
+        assert {name for name in names if 'param' not in name} == {'/image', '/camera_info'}
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(('parameter', 'said'), [
+    ('clicked_point:=fly', 'choose one of ignored, drag, handle'),
+    ('camera_pose:=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]', 'unit quaternion'),
+    ('camera_pose:=[0.0, 1.0]', 'no pose'),
+])
+def test_a_parameter_that_makes_no_sense_ends_the_node_with_a_sentence(
+    ros_domain, parameter, said
+):
+    done = subprocess.run(
+        [sys.executable, '-m', 'dragstream_ros.nodes.drag_adapter', '--ros-args', '-p', parameter],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and said in done.stderr and 'Traceback' not in done.stderr
 
 
 def test_clicks_on_a_compressed_topic_under_another_name():

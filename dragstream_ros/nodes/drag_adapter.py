@@ -17,6 +17,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PointStamped, PolygonStamped
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
@@ -35,7 +36,7 @@ from dragstream_ros.tools.two_clicks import TwoClicks, TwoClicksConfig
 COMMANDS = QoSProfile(depth=10)
 HOUSEKEEPING_SECS = 0.25
 SAY_AGAIN_SECS = 1.0
-CLICKED_POINT = ('off', 'drag', 'handle')
+CLICKED_POINT = ('ignored', 'drag', 'handle')
 
 
 class DragAdapter(Node):
@@ -67,8 +68,8 @@ class DragAdapter(Node):
         if declare(self, 'interactive_marker', True, 'serve a handle to drag with in RViz2'):
             self._serve_marker()
         self._serve_clicked_point(declare(
-            self, 'clicked_point', 'drag', 'what Publish Point of RViz2 does: off, drag (by two '
-            'clicks) or handle (puts the handle there)'))
+            self, 'clicked_point', 'drag', 'what Publish Point of RViz2 does: ignored, drag (by '
+            'two clicks) or handle (puts the handle there)'))
         if declare(self, 'polygon', True, 'serve the path of a PolygonStamped'):
             self._listen(PolygonStamped, 'drag_polygon', 'polygon', self._on_polygon)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
@@ -115,7 +116,7 @@ class DragAdapter(Node):
             elif self._marker is not None:
                 self._marker.place(point_m[0])
 
-        if purpose != 'off':
+        if purpose != 'ignored':
             self._listen(PointStamped, '/clicked_point', 'clicked_point', on_point)
 
     def _on_polygon(self, message: PolygonStamped) -> None:
@@ -184,7 +185,7 @@ class DragAdapter(Node):
 
 def main() -> int:
     """Run the node; returns the exit status."""
-    return run_node(DragAdapter, refusals=(ValueError,))
+    return run_node(DragAdapter, refusals=(ValueError, ParameterException))
 
 
 if __name__ == '__main__':

@@ -92,7 +92,7 @@ def clamped(positions_px: np.ndarray, size: Size) -> np.ndarray:
 
 
 def thinned(path_px: np.ndarray) -> np.ndarray:
-    """At most MAX_POINTS of a path (N, 2), evenly, with its first and its last."""
-    if len(path_px) <= MAX_POINTS:
-        return path_px
-    return path_px[np.linspace(0, len(path_px) - 1, MAX_POINTS).round().astype(int)]
+    """A path (N, 2) with every other point left out until MAX_POINTS are enough; both ends stay."""
+    while len(path_px) > MAX_POINTS:
+        path_px = np.vstack([path_px[:-1:2], path_px[-1:]])
+    return path_px
