@@ -12,7 +12,7 @@ from dragstream_ros.evaluation.drag_plan import PlannedDrag, load_drags
 
 
 class GivenDrags:
-    """Drags of a file, as ``dragstream replay --drags`` takes them; those of one moment go together.
+    """Drags of a file like that of ``dragstream replay --drags``; those of one moment go together.
 
     at_secs: the moments, rising, in s after the footage's first picture.
     """

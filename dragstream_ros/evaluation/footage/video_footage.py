@@ -57,5 +57,6 @@ def _shot(picture: np.ndarray, stamp_ns: int) -> Shot:
 
 def _codec(capture: cv2.VideoCapture) -> str:
     """The codec's four letters in brackets, where it is known."""
-    letters = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little').decode('ascii', 'ignore')
+    code = max(0, int(capture.get(cv2.CAP_PROP_FOURCC)))    # -1 where there is no video at all
+    letters = code.to_bytes(4, 'little').decode('ascii', 'ignore')
     return f' (codec {letters.strip()})' if letters.strip('\0 ') else ''

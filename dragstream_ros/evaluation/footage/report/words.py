@@ -112,6 +112,6 @@ def made(results: dict[str, Any], timing: dict[str, Any]) -> dict[str, str]:
         'machine': f'{machine["cpu"]}, {machine["cores"]} cores, {machine["platform"]}, '
                    f'Python {machine["python"]}, torch {machine["torch"]}',
         'settings': ', '.join(f'{name} {value}' for name, value in flat.items()
-                              if value not in ('', None)),
+                              if value not in ('', None, (), [])),
         'weights, SHA-256': str(results['weights_sha256'] or 'unknown'),
         **{f'{name}, SHA-256': found['sha256'] for name, found in results['footage'].items()}}
