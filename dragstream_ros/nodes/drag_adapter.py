@@ -35,7 +35,7 @@ from dragstream_ros.tools.two_clicks import TwoClicks, TwoClicksConfig
 
 COMMANDS = QoSProfile(depth=10)
 HOUSEKEEPING_SECS = 0.25
-SAY_AGAIN_SECS = 1.0
+SAY_AGAIN_SECS = 1.0  # of one tool: a mouse that moves is refused 60 times a second
 CLICKED_POINT = ('ignored', 'drag', 'handle')
 
 
@@ -47,7 +47,7 @@ class DragAdapter(Node):
         super().__init__('drag_adapter')
         self._refused: Counter[str] = Counter()
         self._newest_refusal = ''
-        self._said: dict[str, float] = {}  # sentences about tools, and when
+        self._said_secs: dict[str, float] = {}  # when a tool's refusal was last logged
         self._view = OperatorView(self)
         self._sender = DragSender(
             self,
@@ -154,11 +154,11 @@ class DragAdapter(Node):
             callback(*message)
         except DragStreamError as refusal:
             self._refused[tool] += 1
-            self._newest_refusal = sentence = f'{tool}: {refusal}'
+            self._newest_refusal = f'{tool}: {refusal}'
             now = time.monotonic()
-            if now - self._said.get(sentence, -SAY_AGAIN_SECS) >= SAY_AGAIN_SECS:
-                self._said = {sentence: now}
-                self.get_logger().warning(sentence)
+            if now - self._said_secs.get(tool, -SAY_AGAIN_SECS) >= SAY_AGAIN_SECS:
+                self._said_secs[tool] = now
+                self.get_logger().warning(self._newest_refusal)
 
     def _on_housekeeping(self) -> None:
         self._view.check_offer()

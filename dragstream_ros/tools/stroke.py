@@ -81,8 +81,8 @@ def on_image(positions_px: np.ndarray, size: Size) -> np.ndarray:
         x, y = positions_px[outside][0] if positions_px.ndim > 1 else positions_px
         raise DragStreamError(
             ErrorCode.DRAG_OUTSIDE_IMAGE,
-            f'({x:.0f}, {y:.0f}) is outside the {size[0]}x{size[1]} camera image; does the tool '
-            'show another one?')
+            f'({x:.4g}, {y:.4g}) is outside the {size[0]}x{size[1]} camera image; stay inside, and '
+            'show no other image in the tool.')
     return nearest
 
 
