@@ -12,7 +12,7 @@ from conftest import REPOSITORY
 import dragstream_ros
 
 PACKAGE = REPOSITORY / 'dragstream_ros'
-OPTIONAL = {'cv_bridge'}  # used where there is one
+OPTIONAL = {'cv_bridge', 'foxglove_msgs', 'tf2_ros'}  # used where there is one
 ON_ROBOTS_ONLY = {'launch', 'launch_ros'}  # there is no wheel
 
 
