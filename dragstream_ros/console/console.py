@@ -27,11 +27,12 @@ from dragstream_ros.console.pictures import (
 from dragstream_ros.console.requests import (
     DragRequest,
     Handle,
+    Picture,
     Points,
     Refusal,
+    RegionRequest,
     Request,
     ResetRequest,
-    StrokeRequest,
 )
 from dragstream_ros.console.turn import Turn
 from dragstream_ros.console.visitor import Visitor, Words
@@ -95,6 +96,7 @@ class Console:
         self._finder = ThreadPoolExecutor(1, 'console-outline')
         self._tasks: list[asyncio.Task] = []
         self._state: Words = {}
+        self._trouble: Words | None = None
 
     def start(self) -> None:
         """Begin to serve."""
@@ -134,6 +136,8 @@ class Console:
         try:
             self.looks(visitor)
             self._send_state()
+            if self._trouble is not None:
+                visitor.tell(self._trouble)
             await visitor.run()
         finally:
             del self._visitors[visitor.name]
@@ -146,17 +150,20 @@ class Console:
 
     def looks(self, visitor: Visitor) -> None:
         """A page came into sight, or went out of it."""
-        is_watched = any(other.is_looking for other in self._visitors.values())
-        if is_watched != self._is_watched:
-            self._is_watched = is_watched
-            self._robot.watch(is_watched)
+        self._watch()
         for group, packet in self._shown_clips:
             visitor.show('prediction', group, packet)
 
+    def _watch(self) -> None:
+        is_watched = any(visitor.is_looking for visitor in self._visitors.values())
+        if is_watched != self._is_watched:
+            self._is_watched = is_watched
+            self._robot.watch(is_watched)
+
     async def serve(self, visitor: Visitor, request: Request) -> Words | None:
         """Do what a page asks for; raises Refusal."""
-        if isinstance(request, StrokeRequest):
-            return await self._brush(request)
+        if isinstance(request, RegionRequest):
+            return await self._region(request)
         if isinstance(request, DragRequest):
             return await self._drag(visitor, request)
         assert isinstance(request, ResetRequest)
@@ -179,7 +186,7 @@ class Console:
             self._held.pop(visitor.name, None)
             self._publish(visitor, request, picture)
             return None
-        handles = [await self._with_outline(handle, request, picture) for handle in request.handles]
+        handles = [await self._with_outline(handle, request) for handle in request.handles]
         request = replace(request, handles=tuple(handles))
         self._held[visitor.name] = request
         self._publish(visitor, request, picture)
@@ -206,34 +213,40 @@ class Console:
         if held is not None:
             self._publish(visitor, replace(held, phase=DragPhase.END, handles=()))
         self._turn.leave(visitor.name)
-        self.looks(visitor)
+        self._watch()
 
     # Regions.
 
-    async def _with_outline(
-        self, handle: Handle, request: DragRequest, picture: Jpeg | None
-    ) -> Handle:
+    async def _with_outline(self, handle: Handle, request: DragRequest) -> Handle:
         """Find what is grabbed, so that the operator sees just what the predictor will move.
 
         The same point of the same picture has the same outline, also when that is long gone.
         """
         if handle.outline:
             return handle
-        key = (request.picture, handle.path[0])
-        outline = self._outlines.get(key)
-        if outline is None and picture is not None:
-            outline = await self._loop.run_in_executor(
-                self._finder, _find_outline, picture, handle.path[0])
-            self._outlines[key] = outline
+        return replace(handle, outline=await self._touched(request.picture, handle.path[0]))
+
+    async def _touched(self, picture: Picture, point_px: tuple[float, float]) -> Points:
+        """What stands out around a point; nothing if the picture is not known any more."""
+        key = (picture, point_px)
+        kept = self._albums[picture.stream].find(picture.stamp_ns)
+        if key not in self._outlines and kept is not None:
+            self._outlines[key] = await self._loop.run_in_executor(
+                self._finder, _find_outline, kept, point_px)
             if len(self._outlines) > OUTLINES_KEPT:
                 self._outlines.popitem(last=False)
-        return replace(handle, outline=outline or ())
+        return self._outlines.get(key, ())
 
-    async def _brush(self, request: StrokeRequest) -> Words:
-        find = functools.partial(
-            brushed_outline, request.stroke, radius_px=request.radius_px, size=request.picture.size)
-        outline = await self._loop.run_in_executor(self._finder, find)
-        return {'type': 'brushed', 'number': request.number, 'outline': outline}
+    async def _region(self, request: RegionRequest) -> Words:
+        """Answer what region is meant; the page draws it and sends it with a drag."""
+        if request.radius_px is None:
+            outline = await self._touched(request.picture, request.stroke[0])
+        else:
+            find = functools.partial(
+                brushed_outline, request.stroke, radius_px=request.radius_px,
+                size=request.picture.size)
+            outline = await self._loop.run_in_executor(self._finder, find)
+        return {'type': 'region', 'number': request.number, 'outline': outline}
 
     # Pictures.
 
@@ -292,6 +305,10 @@ class Console:
             visitor.tell({**state, 'you': visitor.name})
 
     def _tell(self, words: Words) -> None:
+        if words['type'] == 'prediction':
+            self._trouble = None
+        elif words['type'] == 'problem' and not words['drag_id']:
+            self._trouble = words  # for pages that come later
         for visitor in self._visitors.values():
             visitor.tell(words)
 

@@ -20,7 +20,7 @@ MOST_POINTS = 600  # of a path, an outline or a stroke
 LARGEST_SIDE_PX = 16_384
 LARGEST_STAMP_NS = (1 << 31) * 1_000_000_000  # where the seconds of a ROS stamp end
 LARGEST_NUMBER = 1 << 31
-LARGEST_BRUSH_PX = 500.0
+SMALLEST_BRUSH_PX, LARGEST_BRUSH_PX = 0.5, 500.0  # radius
 STREAMS = ('camera', 'prediction')
 
 Point = tuple[float, float]
@@ -65,13 +65,16 @@ class DragRequest:
 
 
 @dataclass(frozen=True)
-class StrokeRequest:
-    """A brush stroke, whose outline the page wants to know. number: to find the answer."""
+class RegionRequest:
+    """What region a stroke of a brush covers, or, without a brush, what its first point touches.
+
+    number: the page's own, to find the answer by. radius_px: of the brush; None: no brush.
+    """
 
     number: int
     picture: Picture
     stroke: Points
-    radius_px: float
+    radius_px: float | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class ResetRequest:
     """Start the prediction over."""
 
 
-Request = DragRequest | StrokeRequest | Taken | Looking | ResetRequest
+Request = DragRequest | RegionRequest | Taken | Looking | ResetRequest
 
 
 def parse_request(text: str) -> Request:
@@ -131,16 +134,19 @@ def _drag(message: Mapping[str, Any]) -> DragRequest:
         picture=picture, handles=tuple(_handle(handle, picture.size) for handle in handles))
 
 
-def _stroke(message: Mapping[str, Any]) -> StrokeRequest:
+def _region(message: Mapping[str, Any]) -> RegionRequest:
     _require_fields(message, 'number', 'picture', 'stroke', 'radius_px')
     picture = _picture(message['picture'])
     stroke = _points(message['stroke'], 'stroke', picture.size)
     if not stroke:
-        raise Refusal('The brush stroke has no points.')
-    radius_px = _number(message['radius_px'], 'radius_px')
-    if not 0.5 <= radius_px <= LARGEST_BRUSH_PX:
-        raise Refusal(f'The brush must be 0.5 to {LARGEST_BRUSH_PX:g} pixels wide.')
-    return StrokeRequest(
+        raise Refusal('The stroke has no points.')
+    radius_px = None
+    if message['radius_px'] is not None:
+        radius_px = _number(message['radius_px'], 'radius_px')
+        if not SMALLEST_BRUSH_PX <= radius_px <= LARGEST_BRUSH_PX:
+            raise Refusal(
+                f'The brush must be {SMALLEST_BRUSH_PX:g} to {LARGEST_BRUSH_PX:g} pixels wide.')
+    return RegionRequest(
         number=_whole(message['number'], 'number', LARGEST_NUMBER), picture=picture,
         stroke=stroke, radius_px=radius_px)
 
@@ -163,7 +169,7 @@ def _reset(message: Mapping[str, Any]) -> ResetRequest:
 
 
 _PARSERS: dict[str, Callable[[Mapping[str, Any]], Request]] = {
-    'drag': _drag, 'stroke': _stroke, 'taken': _taken, 'looking': _looking, 'reset': _reset}
+    'drag': _drag, 'region': _region, 'taken': _taken, 'looking': _looking, 'reset': _reset}
 
 
 def _picture(value: object) -> Picture:

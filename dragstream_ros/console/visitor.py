@@ -14,7 +14,6 @@ from dragstream_ros.console.allowance import Allowance
 from dragstream_ros.console.outbox import Outbox
 from dragstream_ros.console.requests import (
     STREAMS,
-    DragRequest,
     Looking,
     Refusal,
     Request,
@@ -23,7 +22,7 @@ from dragstream_ros.console.requests import (
 )
 
 MESSAGES_HZ, MESSAGES_AT_ONCE = 150.0, 300
-DRAGS_HZ, DRAGS_AT_ONCE = 40.0, 40  # a page sends 20 a second
+WORK_HZ, WORK_AT_ONCE = 40.0, 40  # a page that drags sends 20 a second
 Words = dict[str, object]
 
 
@@ -56,7 +55,7 @@ class Visitor:
         self._words: dict[str, str] = {}
         self._something = asyncio.Event()
         self._messages = Allowance(MESSAGES_HZ, burst=MESSAGES_AT_ONCE)
-        self._drags = Allowance(DRAGS_HZ, burst=DRAGS_AT_ONCE)
+        self._work = Allowance(WORK_HZ, burst=WORK_AT_ONCE)
         self._complaints = Allowance(1.0, burst=1)
 
     def show(self, stream: str, group: Hashable, packet: bytes) -> None:
@@ -97,7 +96,7 @@ class Visitor:
             if isinstance(request, Looking):
                 self._look(request.is_seen)
                 return
-            if isinstance(request, DragRequest) and not self._drags.take(now):
+            if not self._work.take(now):
                 raise _TooMany
             answer = await self._host.serve(self, request)
         except _TooMany:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_srvs.srv import Trigger
@@ -89,8 +91,13 @@ class DragConsole(Node):
 
     def drag(self, request: DragRequest, *, operator: str, drag_id: str, frame_id: str) -> None:
         """Publish a drag."""
-        self._drags.publish(drag_from_request(
-            request, operator_id=operator, drag_id=drag_id, frame_id=frame_id))
+        message = drag_from_request(
+            request, operator_id=operator, drag_id=drag_id, frame_id=frame_id)
+        try:
+            self._drags.publish(message)
+        except RCLError:  # told to end, while pages are still open
+            if rclpy.ok():
+                raise
 
     def reset(self, answer: Callable[[str], None]) -> None:
         """Start the prediction over; answer is called with one sentence."""

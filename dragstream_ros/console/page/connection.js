@@ -2,8 +2,6 @@
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 5000;
-const PATIENCE_MS = 10000;  // the console sends a word at least this often, or it is gone
-const LATE_MS = 12000;
 
 // onPicture(header, bitmaps, jpegs), onWords(message), onLink('open' | 'lost').
 export class Connection {
@@ -12,6 +10,8 @@ export class Connection {
     this.onWords = onWords;
     this.onLink = onLink;
     this.waitMs = FIRST_WAIT_MS;
+    this.asked = new Map();
+    this.count = 0;
     this.decoding = {camera: Promise.resolve(), prediction: Promise.resolve()};
     document.addEventListener('visibilitychange', () => this.sayWhetherSeen());
     this.open();
@@ -27,6 +27,13 @@ export class Connection {
     return this.isOpen;
   }
 
+  // Resolves with the answer of the same number; never, if the connection is lost before.
+  ask(message) {
+    const number = ++this.count;
+    this.send({...message, number});
+    return new Promise((resolve) => this.asked.set(number, resolve));
+  }
+
   open() {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(`${scheme}//${location.host}/socket`);
@@ -38,15 +45,26 @@ export class Connection {
       this.sayWhetherSeen();
     };
     socket.onmessage = ({data}) => {
-      if (typeof data === 'string') this.onWords(JSON.parse(data));
+      if (typeof data === 'string') this.take(JSON.parse(data));
       else this.unpack(data, socket);
     };
     socket.onclose = () => {
+      this.asked.clear();
       this.onLink('lost');
       // A little at random, so that many pages do not come back all at once.
       setTimeout(() => this.open(), this.waitMs * (0.8 + 0.4 * Math.random()));
       this.waitMs = Math.min(this.waitMs * 2, LONGEST_WAIT_MS);
     };
+  }
+
+  take(message) {
+    const resolve = this.asked.get(message.number);
+    if (message.type !== 'region' || !resolve) {
+      this.onWords(message);
+      return;
+    }
+    this.asked.delete(message.number);
+    resolve(message);
   }
 
   sayWhetherSeen() {

@@ -1,5 +1,6 @@
 // The drag in the operator's hand, and how the console hears of it: at once when it begins and ends,
-// 20 times a second while it moves, and now and then while it is held still.
+// 20 times a second while it moves, and now and then while it is held still. An edit is made once,
+// when it is let go: each would redo what the one before has made.
 
 import {distance} from './pixels.js';
 
@@ -24,13 +25,24 @@ export class Drag {
     this.hasBegun = false;
   }
 
-  // A handle: its path, the centre it turns about or null, its outline or none yet, and the
-  // outline that the console found for it.
-  grab(point, {centre = null, outline = []} = {}) {
-    const handle = {path: [point], centre, outline, found: outline};
+  get isEdit() {
+    return this.mode === 'edit';
+  }
+
+  // A handle: its path, the centre it turns about or null, the outline that is sent or none yet,
+  // and the outline that is shown.
+  grab(point, centre = null) {
+    const handle = {path: [point], centre, outline: [], found: []};
     this.handles.push(handle);
-    this.send();
+    if (!this.isEdit) this.send();
     return handle;
+  }
+
+  // The console is asked what a brush stroke covers, or what a point touches.
+  async region(stroke, radiusPx = null) {
+    const {outline} = await this.connection.ask(
+      {type: 'region', picture: this.picture, stroke, radius_px: radiusPx});
+    return outline;
   }
 
   // The path follows the hand; its last point is always where the hand is.
@@ -47,6 +59,7 @@ export class Drag {
 
   // Something has changed: say so soon.
   change() {
+    if (this.isEdit) return;
     const waitMs = Math.max(UPDATE_MS - (performance.now() - this.sentMs), 0);
     if (this.timer === null || this.isOnlyAlive) this.sendIn(waitMs, false);
   }
@@ -65,9 +78,10 @@ export class Drag {
   }
 
   finish(phase) {
-    if (phase === 'end' && this.timer !== null && !this.isOnlyAlive) this.send();
+    const hasNews = !this.hasBegun || (this.timer !== null && !this.isOnlyAlive);
+    if (phase === 'end' && hasNews) this.send();
     clearTimeout(this.timer);
-    this.say(phase, []);
+    if (this.hasBegun) this.say(phase, []);
   }
 
   send() {

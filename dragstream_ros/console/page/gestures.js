@@ -110,7 +110,10 @@ export class Gestures {
     if (!pointer) return;
     this.pointers.delete(id);
     if (pointer.does === 'box') this.boxed(pointer.points);
-    if (pointer.does === 'brush') this.brushed(pointer.points);
+    if (pointer.does === 'brush') {
+      this.drag.region(pointer.points, Math.max(this.brushPx, 0.5))
+        .then((outline) => this.setRegion(outline));
+    }
     if (pointer.does === 'handle' && this.pointers.size === 0 && !this.isSeveral) this.release();
     this.changed();
   }
@@ -123,7 +126,7 @@ export class Gestures {
   grab(point) {
     const centre = this.choices.motion === 'turn' ? this.centre : null;
     const handle = this.regionHandle;
-    if (!handle) return this.drag.grab(point, {centre});
+    if (!handle) return this.touched(this.drag.grab(point, centre));
     this.regionHandle = null;
     Object.assign(handle, {path: [point], centre});
     this.drag.change();
@@ -131,6 +134,17 @@ export class Gestures {
   }
 
   // Regions.
+
+  // An edit is sent only when it is let go, but what is grabbed is shown at once.
+  touched(handle) {
+    if (this.drag.isEdit) {
+      this.drag.region([handle.path[0]]).then((outline) => {
+        handle.outline = handle.found = outline;
+        this.changed();
+      });
+    }
+    return handle;
+  }
 
   boxed([from, to = from]) {
     const [left, right] = [from[0], to[0]].sort((a, b) => a - b);
@@ -140,13 +154,6 @@ export class Gestures {
       return;
     }
     this.setRegion([[left, top], [right, top], [right, bottom], [left, bottom]]);
-  }
-
-  brushed(stroke) {
-    this.connection.send({
-      type: 'stroke', number: this.drag.number, picture: this.drag.picture, stroke,
-      radius_px: Math.max(this.brushPx, 0.5),
-    });
   }
 
   get brushPx() {
@@ -160,18 +167,13 @@ export class Gestures {
     this.changed();
   }
 
-  // The console's answers.
-
+  // The console has found what the handles hold.
   outlined({number, outlines}) {
     if (this.drag?.number !== number) return;
     this.drag.handles.forEach((handle, n) => {
       if (handle !== this.regionHandle) handle.found = outlines[n] ?? handle.found;
     });
     this.changed();
-  }
-
-  strokeOutlined({number, outline}) {
-    if (this.drag?.number === number) this.setRegion(outline);
   }
 
   // Keys.

@@ -55,8 +55,6 @@ function onWords(message) {
     status.turn(words.turn(you, message.holder, message.operators), message.holder === you);
   } else if (message.type === 'outlines') {
     onOutlines(message);
-  } else if (message.type === 'brushed') {
-    gestures.strokeOutlined(message);
   } else if (message.type === 'prediction') {
     status.predicted(message);
   } else if (message.type === 'refused') {

@@ -54,6 +54,7 @@ export class Status {
     const nowMs = performance.now();
     this.cameraMs = this.cameraMs.filter((ms) => nowMs - ms < RATE_OVER_MS);
     this.element('problem').hidden = nowMs > this.problemUntilMs;
+    this.element('hint').style.visibility = nowMs > this.problemUntilMs ? 'visible' : 'hidden';
     this.say('hint', words.hint(choices, choices.grab, {...gestures, several: gestures.isSeveral}));
     this.camera(gestures, comparison, views, nowMs);
     this.prediction(prediction, comparison);
@@ -83,6 +84,10 @@ export class Status {
     else if (isSilent) [state, sentence] = ['silent', 'no new picture; this one is old'];
     this.element('camera-view').dataset.state = state;
     this.element('live').hidden = !(isHeld || isReplay);
+    // Out of the hand's way.
+    const hand = gestures.drag?.handles.at(-1)?.path.at(-1);
+    const isRight = isHeld && hand && hand[0] > views.camera.picture.width / 2;
+    this.element('live').dataset.side = isRight ? 'left' : 'right';
     this.say('camera-words', sentence);
     this.say('camera-rate', isSilent ? 'no pictures' : words.rate(this.cameraMs.length * 1000 / RATE_OVER_MS));
   }

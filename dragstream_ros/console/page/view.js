@@ -14,8 +14,9 @@ export class View {
 
   // bitmap may have another size than the picture it shows.
   show(bitmap, picture) {
-    if (this.picture?.width !== picture.width || this.picture?.height !== picture.height) {
-      this.canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    const aspect = picture.width / picture.height;
+    if (this.picture === null || aspect !== this.picture.width / this.picture.height) {
+      this.canvas.parentElement.style.setProperty('--aspect', aspect);
     }
     this.bitmap = bitmap;
     this.picture = picture;

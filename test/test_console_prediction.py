@@ -1,0 +1,148 @@
+"""What the console's page shows of a real predictor node, and several pages at once."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('aiohttp')
+
+from console_harness import (  # noqa: E402
+    HEIGHT,
+    MARK,
+    WIDTH,
+    Hand,
+    Page,
+    running_console,
+)
+
+from dragstream_ros.msg import Drag  # noqa: E402
+
+pytest_plugins = 'console_harness'
+
+
+@pytest.fixture
+def page(predictor, open_page) -> Page:
+    page = open_page()
+    page.wait(lambda: page.state('prediction') == 'shown', 30)
+    return page
+
+
+def end_of_track(page: Page, drag_id: str) -> tuple[float, float] | None:
+    """Where the end of the newest prediction asks the handle to be, in camera pixels."""
+    clips = [clip for clip in page.clips if clip['drag_id'] == drag_id and clip['is_last']]
+    if not clips:
+        return None
+    clip, (x, y) = clips[-1], clips[-1]['tracks'][0][-1]
+    return (x + 0.5) * WIDTH / clip['width'] - 0.5, (y + 0.5) * HEIGHT / clip['height'] - 0.5
+
+
+def test_what_was_dragged_is_seen_where_it_was_dragged_to(page, robot):
+    hand = Hand(page, robot)
+    target = (MARK[0] + 40, MARK[1] + 20)
+    hand.press(*MARK)
+    hand.to(*target)
+    drag_id = hand.sent(Drag.BEGIN).drag_id
+    page.wait(lambda: end_of_track(page, drag_id) == pytest.approx(target, abs=0.5))
+    page.page.locator('#scrub').fill('1.2')
+    page.wait(lambda: page.text('play') == 'Play' and 'dragged' in page.text('prediction-words'))
+    page.page.wait_for_timeout(300)
+
+    x, y = page.place_of_mark('prediction')
+    box = page.page.locator('#prediction').bounding_box()
+    scale = page.css_per_pixel('prediction')
+    # The stub moves whole pixels of its own, which are two and a half of the camera's.
+    seen = ((x - box['x']) / scale - 0.5, (y - box['y']) / scale - 0.5)
+    assert seen == pytest.approx(target, abs=2.0)
+    assert float(page.text('response').split()[-2]) < 10
+    hand.mouse.up()
+    hand.sent(Drag.END)
+
+
+def test_a_prediction_is_compared_with_what_came_scrubbed_and_kept(page):
+    page.page.locator('#compare').click()
+    page.wait(lambda: page.state('camera') == 'replay')
+    assert 'beside what came' in page.text('prediction-words')
+    page.page.locator('#scrub').fill('0.6')
+    page.wait(lambda: page.text('prediction-words').startswith('0.6 s ahead'))
+    page.page.locator('#compare').click()
+    page.wait(lambda: page.state('camera') == 'live')
+    page.page.locator('#keep').click()
+    page.wait(lambda: 'kept' in page.text('prediction-words'))
+
+
+def test_an_edit_is_made_on_the_predicted_picture_when_it_is_let_go(page, robot):
+    page.page.get_by_role('radio', name='Edit').check()
+    before = len(robot.drags)
+    start, css = page.place_of_mark('prediction'), page.css_per_pixel('prediction')
+    page.page.mouse.move(*start)
+    page.page.mouse.down()
+    page.page.mouse.move(start[0] + 25 * css, start[1], steps=3)
+    page.page.wait_for_timeout(200)
+    assert robot.drags[before:] == []
+    page.page.mouse.up()
+    [begin] = page.wait(lambda: robot.drags_since(before, phase=Drag.BEGIN))
+    assert begin.mode == Drag.EDIT and (begin.image_width, begin.image_height) == (64, 38)
+    path = begin.handles[0].path
+    assert path[-1].x - path[0].x == pytest.approx(25 * 64 / WIDTH, abs=0.2)
+    page.wait(lambda: any(clip['drag_id'] == begin.drag_id for clip in page.clips))
+    page.wait(lambda: 'kept' in page.text('prediction-words'))
+
+
+def test_reset_starts_the_prediction_over(page):
+    page.wait(lambda: page.clips)
+    epoch = page.clips[-1]['epoch']
+    page.page.locator('#reset').click()
+    page.wait(lambda: 'starts over' in page.text('problem'))
+    page.wait(lambda: page.clips[-1]['epoch'] > epoch)
+
+
+def test_two_operators_take_turns(open_page, robot):
+    first, second = (Hand(open_page(), robot) for _ in range(2))
+    first.press(*MARK)
+    first.sent(Drag.BEGIN)
+    second.page.wait(lambda: 'is dragging' in second.page.text('turn'))
+    second.press(*MARK)
+    second.page.wait(lambda: 'is dragging now' in second.page.text('problem'))
+    second.mouse.up()
+    first.to(90, 40)
+    first.mouse.up()
+    ended = first.sent(Drag.END)
+    assert {drag.operator_id for drag in robot.drags[first.before:]} == {ended.operator_id}
+
+    second.page.wait(lambda: 'Nobody is dragging' in second.page.text('turn'))
+    second.drag(MARK, (80, 40))
+    assert second.sent(Drag.END, 2).operator_id != ended.operator_id
+
+
+def test_a_page_that_is_closed_lets_go(open_page, robot, browser, console):
+    page = Page(browser, console.url())
+    page.wait_for_camera()
+    hand = Hand(page, robot)
+    hand.press(*MARK)
+    drag_id = hand.sent(Drag.BEGIN).drag_id
+    page.close()
+    other = open_page()
+    other.wait(lambda: [drag.drag_id for drag in hand.all_sent(Drag.END)] == [drag_id])
+
+
+def test_the_camera_is_left_alone_while_nobody_looks(open_page, robot):
+    page = open_page()
+    watched = robot.n_watchers
+    page.page.evaluate("""
+        Object.defineProperty(document, 'visibilityState', {value: 'hidden'});
+        document.dispatchEvent(new Event('visibilitychange'))""")
+    page.wait(lambda: robot.n_watchers == watched - 1)
+
+
+def test_a_dropped_connection_heals_by_itself(browser, robot):
+    with running_console() as console:
+        url = console.url()
+        page = Page(browser, url)
+        page.wait_for_camera()
+    page.wait(lambda: 'lost' in page.text('link'))
+    page.wait(lambda: page.state('camera') == 'silent')
+    with running_console(port=int(url.rsplit(':')[-1])):
+        page.wait(lambda: page.text('link') == 'Connected', 20)
+        page.wait_for_camera()
+        page.close()
