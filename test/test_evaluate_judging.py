@@ -1,4 +1,4 @@
-"""Drags found in motion, what predictions are measured by, and how many starts become one number."""
+"""Drags found in motion, how predictions are measured, and how many starts become one number."""
 
 import cv2
 import numpy as np

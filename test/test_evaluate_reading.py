@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from bag_maker import START_NS, write_bag
-from recording_maker import ns
 from rclpy.serialization import serialize_message
+from recording_maker import ns
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 

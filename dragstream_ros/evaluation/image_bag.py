@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import struct
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from dragstream_ros.evaluation.damaged_bag import DamagedBag, TruncatedMcap, open_file
 
@@ -129,6 +131,12 @@ def open_image_bag(
         )
 
 
+@functools.cache
+def typestore() -> Typestore:
+    """What is needed to read messages; to make it takes time, as rosbags compiles it."""
+    return get_typestore(Stores.ROS2_KILTED)
+
+
 def stamp_of(cdr: bytes) -> int:
     """Return the stamp, in ns, of a serialised message that begins with a Header."""
     little_endian = cdr[1] & 1
@@ -153,11 +161,10 @@ def _camera_info_topic(connections: list[Connection], image_topic: str) -> str |
 
 def _is_calibrated(reader: AnyReader, info_topic: str | None) -> bool:
     connections = [found for found in reader.connections if found.topic == info_topic]
-    store = get_typestore(Stores.ROS2_KILTED)
     for _, _, cdr in reader.messages(connections) if connections else ():
         if not _is_plain(cdr):
             break
-        return bool(store.deserialize_cdr(cdr, CAMERA_INFO).k[0])  # type: ignore[attr-defined]
+        return bool(typestore().deserialize_cdr(cdr, CAMERA_INFO).k[0])  # type: ignore[attr-defined]
     return False
 
 

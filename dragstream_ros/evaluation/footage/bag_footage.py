@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-from rosbags.typesys import Stores, get_typestore
 
 from dragstream_ros.adapters.image import decode_compressed, decode_image
 from dragstream_ros.errors import DragStreamError, ErrorCode
@@ -17,6 +16,7 @@ from dragstream_ros.evaluation.image_bag import (
     BagError,
     BagMessage,
     open_image_bag,
+    typestore,
 )
 
 
@@ -60,7 +60,7 @@ class BagFootage:
 def decode_message(message: BagMessage) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a serialised Image or CompressedImage; raises DragStreamError."""
     try:
-        fields = get_typestore(Stores.ROS2_KILTED).deserialize_cdr(message.cdr, message.type)
+        fields = typestore().deserialize_cdr(message.cdr, message.type)
     except Exception as error:  # rosbags passes on what struct, numpy and it itself raise
         raise DragStreamError(
             ErrorCode.IMAGE_MALFORMED, f'The message is no {message.type}: {error}.') from error

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 
+from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.footage.case import Judge, JudgeConfig, Judged, Task
 
 WAITING_PER_JOB = 2     # windows that lie ready, so that nobody waits for the reader
@@ -28,7 +29,12 @@ class ModelFace:
 
     image_size: tuple[int, int]
     frame_period_secs: float
-    frames_per_chunk: int
+
+
+def face_of(world_model: WorldModel) -> ModelFace:
+    """Look at a world model."""
+    return ModelFace(
+        image_size=world_model.image_size, frame_period_secs=world_model.frame_period_secs)
 
 
 class Crew:
@@ -105,9 +111,7 @@ def _judge(task: Task) -> Judged:
 
 
 def _look_at_model() -> ModelFace:
-    model = _this_judge().world_model
-    return ModelFace(image_size=model.image_size, frame_period_secs=model.frame_period_secs,
-                     frames_per_chunk=model.frames_per_chunk)
+    return face_of(_this_judge().world_model)
 
 
 def _this_judge() -> Judge:

@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Evaluate; 0 if all could be read and no bound is broken."""
     try:
+        _require_positive(args)
         bounds = [parse_threshold(text) for text in args.fail_under]
         with ended_by_signals():
             footage, unreadable = _open_all(args)
@@ -94,6 +95,13 @@ def main(args: argparse.Namespace) -> int:
     if complaints:
         return WORSE
     return INCOMPLETE if problems or unreadable else DONE
+
+
+def _require_positive(args: argparse.Namespace) -> None:
+    for name in ('every', 'horizon', 'jobs', 'video_rate'):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < float('inf'):
+            raise FootageError(f'--{name.replace("_", "-")} is {value:g}; it must be positive.')
 
 
 def _open_all(args: argparse.Namespace) -> tuple[list[Footage], int]:

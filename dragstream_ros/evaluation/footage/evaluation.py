@@ -117,10 +117,10 @@ class Evaluation:
             **describe_run(self._weights / f'{NAME}.safetensors', self._question['config']),
             'latency_ms': _latencies(list(self._folder.timings())),
             'starts': list(self._folder.timings())}
+        if not cases:
+            raise FootageError(' '.join(problems))
         for problem in problems:
             self._say(problem)
-        if not cases:
-            raise FootageError('Nothing could be judged.')
         paths = [
             self._folder.write('results.json', results),
             self._folder.write('timing.json', timing),
