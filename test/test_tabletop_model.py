@@ -117,6 +117,19 @@ def test_the_gradient_to_the_latent_agrees_with_finite_differences(model) -> Non
     assert slope == pytest.approx(float(measured), rel=0.02)
 
 
+def test_what_denoising_leaves_alone_is_shown_exactly_as_it_was_carried_there(model) -> None:
+    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE)
+    x0 = conditions.guess.clone()
+    x0[:, :, :8] += 1.0                                 # the upper half is made anew
+    x0[:, :, 8:] += 0.05                                # the lower half is all but the same
+    kept, frames = model.finish(x0, conditions)
+    carried = (255 * conditions.carried).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(frames[:, 68:], carried[:, 68:])
+    assert torch.equal(kept[:, :, 8:], conditions.guess[:, :, 8:])
+    assert np.array_equal(frames[:, :60], model.decode(kept)[:, :60])
+    assert torch.allclose(kept[:, :, :8], x0[:, :, :8])
+
+
 def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:
     model.save(tmp_path, card={})
     loaded = TabletopWorldModel.load(tmp_path)

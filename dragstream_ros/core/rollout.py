@@ -94,10 +94,10 @@ class ChunkPredictor:
             now = stopwatch.lap('condition', now)
             x0, noisy = self._denoise(rollout, conditions, command, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
+            x0, frames = model.finish(x0, conditions)
+            now = stopwatch.lap('decode', now)
             context = rollout.context if is_last else model.commit(x0, rollout.context)
-            now = stopwatch.lap('commit', now)
-            frames = model.decode(x0)
-            stopwatch.lap('decode', now)
+            stopwatch.lap('commit', now)
         kept = self.guidance.config.rectification.neighbour_chunks
         done = replace(rollout, context=context, frame=frames[-1],
                        chunk_index=rollout.chunk_index + 1,

@@ -102,6 +102,13 @@ class WorldModel(Protocol):
         """
         ...
 
+    def finish(self, x0: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, np.ndarray]:
+        """Return the clean chunk as it is to be remembered, and its frames (F, H, W, 3) uint8 RGB.
+
+        A model without a guess returns x0 itself and decodes it.
+        """
+        ...
+
     def commit(self, x0: torch.Tensor, context: Any) -> Any:
         """Return the context that also remembers the clean frames; ``context`` stays valid."""
         ...

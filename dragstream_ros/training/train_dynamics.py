@@ -101,9 +101,9 @@ def guess_clips(model: TabletopWorldModel, clips: Clips) -> torch.Tensor:
             clips.frames, clips.maps, clips.newest, strict=True)):
         for i in (0, 1):
             at = len(frames) - (2 - i) * chunk - 1
-            guesses.append(model.guess(frames[[at, at - 1]], newest[i],
-                                       maps[None, i * chunk:(i + 1) * chunk],
-                                       clips.held[2 * clip + i]))
+            guesses.append(model.autoencoder.encode(model.carried(
+                frames[[at, at - 1]], newest[i], maps[None, i * chunk:(i + 1) * chunk],
+                clips.held[2 * clip + i])))
     return torch.cat(guesses).unflatten(0, (len(clips.frames), -1))
 
 

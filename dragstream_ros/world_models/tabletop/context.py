@@ -42,11 +42,14 @@ class Context:
 
 @dataclass(frozen=True, eq=False)
 class TabletopConditions(Conditions):
-    """keys, values: (blocks, heads, T * tokens, head_dim), the context's, keys rotated.
+    """carried: (F, 3, H, W) in 0..1, the pictures that the guess is of; None of a given guess.
+
+    keys, values: (blocks, heads, T * tokens, head_dim), the context's, keys rotated.
 
     known: (1, F, 2C, h, w), the two newest latents for every frame; maps: (1, F, 6, h, w) or None.
     """
 
+    carried: torch.Tensor | None
     keys: torch.Tensor
     values: torch.Tensor
     known: torch.Tensor

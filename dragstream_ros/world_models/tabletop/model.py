@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional
 
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
@@ -29,6 +30,9 @@ from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
+# By how much denoising changes a cell of the guess: its root mean square, latents being of about
+# unit variance. Below the first the picture keeps what was carried there, above the second nothing.
+UNCHANGED, CHANGED = 0.1, 0.3
 
 
 class TabletopWorldModel(nn.Module):
@@ -64,8 +68,7 @@ class TabletopWorldModel(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
-        pixels = self.autoencoder.decode(latents).mul(255).round_().clamp_(0, 255).to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+        return _frames(self.autoencoder.decode(latents))
 
     # --- the past -------------------------------------------------------------------------------
 
@@ -116,15 +119,17 @@ class TabletopWorldModel(nn.Module):
                   guess: torch.Tensor | None = None) -> TabletopConditions:
         assert context.newest is not None, 'commit at least one frame first'
         maps = None if drag_maps is None else drag_maps[None]
+        carried = None
         if guess is None:
-            guess = self.guess(context.newest, newest, maps, held)
+            carried = self.carried(context.newest, newest, maps, held)
+            guess = self.autoencoder.encode(carried)
         known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
         keys, values = self._positioned(context)
-        return TabletopConditions(context, newest, guess, keys, values, known, maps)
+        return TabletopConditions(context, newest, guess, carried, keys, values, known, maps)
 
-    def guess(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None = None,
-              held: Held | None = None) -> torch.Tensor:
-        """Return the newest frame carried along, (F, C, h, w).
+    def carried(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None = None,
+                held: Held | None = None) -> torch.Tensor:
+        """Return the newest frame carried along, (F, 3, H, W) in 0..1: encoded, the first guess.
 
         latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w).
         """
@@ -133,8 +138,8 @@ class TabletopWorldModel(nn.Module):
         picture = torch.from_numpy(newest).permute(2, 0, 1).float() / 255
         displacement, hole = flow.displacement[0] * cell_px, flow.hole[0].sigmoid()
         if held is None:
-            return self.autoencoder.encode(carry(picture, displacement, hole))
-        return self.autoencoder.encode(held.put(carry(picture, displacement, hole, held.left())))
+            return carry(picture, displacement, hole)
+        return held.put(carry(picture, displacement, hole, held.left()))
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -156,6 +161,19 @@ class TabletopWorldModel(nn.Module):
             out = attend(q, k, v).unflatten(1, (frames, -1))
             tokens = block.finish(tokens, out, embedding)
         return Denoised(net.decode_frames(tokens, start, embedding)[0], tapped)
+
+    @torch.no_grad()
+    def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
+               ) -> tuple[torch.Tensor, np.ndarray]:
+        """What denoising left all but unchanged stays as it was guessed, in latents and pixels."""
+        change = (x0 - conditions.guess).square().mean(1, keepdim=True).sqrt()
+        changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
+        x0 = conditions.guess.lerp(x0, changed)
+        pixels = self.autoencoder.decode(x0)
+        if conditions.carried is not None:
+            pixels = conditions.carried.lerp(pixels, functional.interpolate(
+                changed, size=pixels.shape[-2:], mode='bilinear'))
+        return x0, _frames(pixels)
 
     def _positioned(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of the context (blocks, heads, T * tokens, head_dim), keys rotated."""
@@ -222,3 +240,9 @@ class TabletopWorldModel(nn.Module):
         # Channels last: convolutions and norms are up to a fifth faster on a CPU.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.eval().requires_grad_(False)
+
+
+def _frames(pixels: torch.Tensor) -> np.ndarray:
+    """(F, 3, H, W) in 0..1 -> (F, H, W, 3) uint8."""
+    levels = pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().numpy()
