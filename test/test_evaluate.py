@@ -1,20 +1,16 @@
 """``dragstream evaluate`` as a user runs it, with the bundled world model on small bags."""
 
-import functools
 import json
 import signal
 import time
 
 import pytest
-import torch
 from bag_maker import write_bag
 from command_line import finish, start
+from evaluate_here import CrewHere
 
 from dragstream_ros import cli
 from dragstream_ros.evaluation.footage import evaluate
-from dragstream_ros.evaluation.footage.case import Judge, JudgeConfig
-from dragstream_ros.evaluation.footage.crew import Crew, face_of
-from dragstream_ros.world_models import load_world_model
 
 DONE, FAILED, WORSE, INCOMPLETE, STOPPED = 0, 1, 3, 4, 130
 
@@ -87,27 +83,6 @@ def test_stopped_and_resumed_with_other_jobs_it_ends_in_the_same_bytes(bag, eval
     assert status == DONE, complaints
     assert (tmp_path / 'result' / 'results.json').read_bytes() == (
         evaluated / 'results.json').read_bytes()
-
-
-class CrewHere(Crew):
-    """Judges in this process, which spares the tests the start of others."""
-
-    def __init__(self, **_):
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_):
-        pass
-
-    def model_face(self):
-        return face_of(judge_here().world_model)
-
-    def judged(self, tasks):
-        yield from map(judge_here().judge, tasks)
-
-
-@functools.cache
-def judge_here():
-    return Judge(load_world_model(), JudgeConfig())
 
 
 @pytest.fixture

@@ -9,26 +9,27 @@ Facts = dict[str, Any]
 
 def verdict(main: dict[str, Any], subject: str) -> str:
     """Is the prediction more like what came than a picture that does not move?"""
-    gain = main['gains']['copy_last']['psnr_db']
-    told = ('Told where the dragged points go, the prediction' if subject == 'dragged'
-            else 'Told nothing, the prediction')
-    if gain['low'] is None:
-        return f'{told} was made from {main["n"]} starts, too few to judge.'
-    if gain['low'] <= 0 <= gain['high']:
-        likeness = 'is neither more nor less like what came than the last picture held, as far as '
-        likeness += f'{main["n"]} starts can tell'
-    else:
-        word = 'more' if gain['mean'] > 0 else 'less'
-        low, high = sorted(abs(gain[end]) for end in ('low', 'high'))
-        likeness = (f'is {abs(gain["mean"]):.1f} dB {word} like what came than the last picture '
-                    f'held (95 %: {low:.1f} to {high:.1f} dB {word})')
+    likeness = _likeness(main['gains']['copy_last']['psnr_db'], main['n'])
     if subject == 'undragged':
-        return f'{told} {likeness}. Nothing was dragged.'
+        return f'Told nothing, the prediction {likeness}. Nothing was dragged.'
+    told = f'Told where the dragged points go, the prediction {likeness}'
     response = main['systems']['dragged'].get('response')
     if response is None:
-        return f'{told} {likeness}.'
-    percent = 100 * response['horizon']['mean']
-    return f'{told} {likeness}, and takes them {percent:.0f} % of the way.'
+        return f'{told}.'
+    return f'{told}, and takes them {100 * response["horizon"]["mean"]:.0f} % of the way.'
+
+
+def _likeness(gain: dict[str, Any], n_starts: int) -> str:
+    word = 'more' if gain['mean'] > 0 else 'less'
+    if gain['low'] is None:
+        return (f'is {abs(gain["mean"]):.1f} dB {word} like what came than the last picture held '
+                f'in {n_starts} starts, which are too few to judge by')
+    if gain['low'] <= 0 <= gain['high']:
+        return ('is neither more nor less like what came than the last picture held, as far as '
+                f'{n_starts} starts can tell')
+    low, high = sorted(abs(gain[end]) for end in ('low', 'high'))
+    return (f'is {abs(gain["mean"]):.1f} dB {word} like what came than the last picture held '
+            f'(95 %: {low:.1f} to {high:.1f} dB {word})')
 
 
 def facts(main: dict[str, Any], latencies: dict[str, Any], subject: str,
