@@ -19,7 +19,8 @@ def message_type(name: str) -> type:
 @pytest.mark.parametrize('node', graph.NODES, ids=lambda node: node.executable)
 def test_all_types_exist(node):
     for topic in [*node.subscribes, *node.publishes]:
-        assert message_type(topic.type)
+        if topic.when != 'foxglove_msgs':  # has no wheel
+            assert message_type(topic.type)
     for _, type_name in [*node.services, *node.actions]:
         assert message_type(type_name)
 

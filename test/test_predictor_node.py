@@ -24,7 +24,7 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
-from visualization_msgs.msg import ImageMarker
+from visualization_msgs.msg import ImageMarker, MarkerArray
 
 from dragstream_ros.adapters.image import array_from_image, decode_compressed
 from dragstream_ros.errors import ErrorCode
@@ -181,11 +181,15 @@ def test_lazy_outputs_come_when_somebody_listens(bench):
         (CompressedImage, 'prediction/image/compressed'),
         (Image, 'preview/image'),
         (ImageMarker, 'prediction/annotations'),
+        (MarkerArray, 'prediction/markers'),
     )
     heard: dict[str, list] = {topic: [] for _, topic in topics}
     subscriptions = [
         bench.node.create_subscription(kind, topic, heard[topic].append, QoSProfile(depth=10))
         for kind, topic in topics]
+    bench.until(lambda: bench.camera_info.get_subscription_count())
+    k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
+    bench.camera_info.publish(CameraInfo(header=bench.header(), width=WIDTH, height=HEIGHT, k=k))
     bench.film()
     bench.until(bench.clips)
     bench.drag()
@@ -195,6 +199,7 @@ def test_lazy_outputs_come_when_somebody_listens(bench):
     assert decode_compressed(heard['prediction/image/compressed'][0].data).shape == (48, 64, 3)
     assert array_from_image(heard['preview/image'][0]).shape == (4 * 48, 4 * 64, 3)
     assert heard['prediction/annotations'][0].points
+    assert heard['prediction/markers'][0].markers[0].header.frame_id == 'eye'
 
 
 # What can be wrong.

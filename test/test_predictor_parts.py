@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 from geometry_msgs.msg import Point
 from rclpy.qos import ReliabilityPolicy
-from test_predictor_playback import chunk
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import Drag, DragHandle
@@ -16,8 +14,6 @@ from dragstream_ros.nodes.camera_watch import CameraWatch, Order
 from dragstream_ros.nodes.diagnostics import Rate, Statistics
 from dragstream_ros.nodes.drag_input import DragInput
 from dragstream_ros.nodes.image_input import reliability_for
-from dragstream_ros.nodes.playback import Shown
-from dragstream_ros.nodes.preview import draw_preview
 from dragstream_ros.worker.protocol import CancelDrag, EndDrag, PushDrag
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
@@ -151,21 +147,3 @@ def test_the_longest_callback_is_kept_and_the_recent_ones_per_report():
                      for _ in range(2))
     assert 'callback slow, ms' in first and 'callback slow, ms' not in second
     assert float(first['longest callback, ms']) == float(second['longest callback, ms']) >= 1
-
-
-def test_the_preview_greys_what_is_not_to_be_trusted_and_marks_the_handle():
-    shown = Shown(chunk(), 0)
-    shown.chunk.frames[:] = 200
-    trusted = draw_preview(shown, 8)
-    shown.chunk.confidence[:] = 0.0
-    doubted = draw_preview(shown, 8)
-    assert trusted.shape == (16, 16, 3)
-    assert trusted[0, 0, 0] == 200 and doubted[0, 0, 0] < 150
-
-
-def test_a_track_is_drawn_where_it_is():
-    shown = Shown(chunk(), 1)
-    object.__setattr__(shown.chunk, 'frames', np.zeros((4, 32, 32, 3), np.uint8))
-    object.__setattr__(shown.chunk, 'tracks_px', np.array([[[4, 4], [8, 8], [12, 12], [16, 16]]]))
-    lit = np.argwhere(draw_preview(shown, 4)[:100].any(axis=2))
-    assert abs(lit.mean(axis=0) - 4 * 8.5).max() < 6  # around the position in frame 1

@@ -70,7 +70,7 @@ class Player:
             parameters = self._parameters()
             self.output.publish_frame(
                 shown, latency_secs=latency_secs, jpeg_quality=parameters.jpeg_quality,
-                preview_scale=parameters.preview_scale)
+                preview_scale=parameters.preview_scale, horizon_secs=parameters.horizon_secs)
             self._statistics.showed(shown, latency_secs)
         due_secs = self._playback.next_due_secs()
         if due_secs is None:

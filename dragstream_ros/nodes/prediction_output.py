@@ -8,14 +8,18 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from visualization_msgs.msg import ImageMarker
+from visualization_msgs.msg import ImageMarker, MarkerArray
 
 from dragstream_ros.adapters.camera_info import scaled_camera_info, uncalibrated_camera_info
+from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.adapters.image import byte_array, encode_jpeg, image_from_array
 from dragstream_ros.adapters.prediction import clip_from_chunk, header_of, info_from_chunk
+from dragstream_ros.errors import DragStreamError
 from dragstream_ros.msg import PredictedClip, PredictionInfo
+from dragstream_ros.nodes import drag_annotations
+from dragstream_ros.nodes.drag_paths import DragPaths, PathCollector
 from dragstream_ros.nodes.playback import Shown
-from dragstream_ros.nodes.preview import draw_annotations, draw_preview
+from dragstream_ros.nodes.preview import draw_preview, load_font
 from dragstream_ros.worker.protocol import Chunk
 
 NEWEST = QoSProfile(depth=1)  # reliable: a frame is many packets
@@ -31,6 +35,8 @@ class PredictionOutput:
         self.frame_id = ''
         self.camera_info: CameraInfo | None = None
         self._node = node
+        self._paths = PathCollector()
+        load_font()
         self._publishers: list[LifecyclePublisher] = []
         self._image = self._publisher(Image, 'prediction/image')
         self._compressed = self._publisher(CompressedImage, 'prediction/image/compressed')
@@ -38,6 +44,11 @@ class PredictionOutput:
         self._clip = self._publisher(PredictedClip, 'prediction/clip', EVERY)
         self._preview = self._publisher(Image, 'preview/image')
         self._annotations = self._publisher(ImageMarker, 'prediction/annotations')
+        self._foxglove = None
+        if drag_annotations.foxglove is not None:
+            self._foxglove = self._publisher(
+                drag_annotations.foxglove.ImageAnnotations, 'prediction/annotations/foxglove')
+        self._markers = self._publisher(MarkerArray, 'prediction/markers')
         # Not gated by the lifecycle: missing weights are told before the node is active.
         self.info = node.create_publisher(PredictionInfo, 'prediction/info', STATE)
 
@@ -49,6 +60,7 @@ class PredictionOutput:
 
     def publish_clip(self, chunk: Chunk, handle_names: Sequence[str]) -> None:
         """Publish a whole chunk, as soon as it is there."""
+        self._paths.add(chunk)
         if _wanted(self._clip):
             self._clip.publish(self.clip(chunk, handle_names))
 
@@ -58,7 +70,8 @@ class PredictionOutput:
             chunk, camera_info=self._scaled_camera_info(chunk), handle_names=handle_names)
 
     def publish_frame(
-        self, shown: Shown, *, latency_secs: float, jpeg_quality: int, preview_scale: int
+        self, shown: Shown, *, latency_secs: float, jpeg_quality: int, preview_scale: int,
+        horizon_secs: float,
     ) -> None:
         """Publish one frame: its info, then the image in all forms that somebody wants.
 
@@ -66,9 +79,9 @@ class PredictionOutput:
         """
         chunk, index = shown.chunk, shown.index
         frame, header = chunk.frames[index], header_of(chunk, self.frame_id)
+        late = latency_secs > chunk.offsets_secs[index]
         self.info.publish(info_from_chunk(
-            chunk, index, frame_id=self.frame_id, latency_secs=latency_secs,
-            late=latency_secs > chunk.offsets_secs[index]))
+            chunk, index, frame_id=self.frame_id, latency_secs=latency_secs, late=late))
         if _wanted(self._camera_info):
             self._camera_info.publish(self._scaled_camera_info(chunk))
         if _wanted(self._image):
@@ -77,11 +90,27 @@ class PredictionOutput:
             self._compressed.publish(CompressedImage(
                 header=header, format='rgb8; jpeg compressed bgr8',
                 data=byte_array(encode_jpeg(frame, quality=jpeg_quality))))
-        if _wanted(self._annotations):
-            for marker in draw_annotations(shown, header):
-                self._annotations.publish(marker)
+        paths = self._paths.paths(shown)
         if _wanted(self._preview):
-            self._preview.publish(image_from_array(draw_preview(shown, preview_scale), header))
+            self._preview.publish(image_from_array(draw_preview(
+                shown, paths, scale=preview_scale, horizon_secs=horizon_secs, late=late), header))
+        if len(paths.positions_px):
+            self._publish_drag(chunk, paths)
+
+    def _publish_drag(self, chunk: Chunk, paths: DragPaths) -> None:
+        header = header_of(chunk, self.frame_id)
+        if _wanted(self._annotations):
+            for marker in drag_annotations.image_markers(paths, header):
+                self._annotations.publish(marker)
+        if self._foxglove is not None and _wanted(self._foxglove):
+            self._foxglove.publish(drag_annotations.foxglove_annotations(paths, header))
+        if _wanted(self._markers):
+            info = self._scaled_camera_info(chunk)
+            try:
+                camera = CameraModel.from_info(info, (info.width, info.height))
+            except DragStreamError:  # not calibrated: there is no space to draw in
+                return
+            self._markers.publish(drag_annotations.space_markers(paths, camera, header))
 
     def _publisher(
         self, message_type: type, topic: str, qos: QoSProfile = NEWEST
