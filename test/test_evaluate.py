@@ -43,7 +43,7 @@ def test_a_bag_becomes_numbers(evaluated):
     assert set(systems) == {'dragged', 'undragged', 'constant_flow', 'copy_last', 'autoencoder'}
     for name, measures in systems.items():
         wanted = {'psnr_db', 'moving_psnr_db', 'ssim', 'abs_difference', 'objmc_px', 'response',
-                  'background'} | ({'drift'} if 'dragged' in name else set())
+                  'lost', 'background'} | ({'drift'} if 'dragged' in name else set())
         assert set(measures) == wanted
         assert all(len(measure['steps']) == 10 for measure in measures.values())
     assert results['config']['window']['horizon_secs'] == 1.0

@@ -81,6 +81,7 @@ def test_the_truth_is_on_its_path_and_alike(scorer):
     assert max(scores['objmc_px']) < 0.5
     assert scores['response'][-1] == pytest.approx(1.0, abs=0.03)
     assert min(scores['psnr_db']) > 60 and min(scores['ssim']) > 0.999
+    assert max(scores['lost']) == 0.0
     assert max(scores['background']) == 0.0 and max(scores['abs_difference']) == 0.0
 
 
@@ -95,6 +96,13 @@ def test_a_picture_that_is_held_goes_no_part_of_the_way(scorer):
 def test_half_of_the_way_is_half(scorer):
     scores = scorer.score(film(steps_px=((1.0, 0.0),))[1:])
     assert scores['response'][-1] == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_point_that_has_gone_is_lost_and_counts_where_it_was_last_seen(scorer):
+    blank = np.full_like(film()[1:], 100)
+    scores = scorer.score(blank)
+    assert scores['lost'] == [1.0] * N_STEPS
+    assert scores['objmc_px'] == pytest.approx(2.0 * np.arange(1, 11), abs=0.3)
 
 
 def test_a_background_that_brightens_is_counted_in_levels(scorer):

@@ -72,6 +72,13 @@ def resident_bytes() -> int:
     return pages * os.sysconf('SC_PAGE_SIZE')
 
 
+def peak_resident_bytes() -> int:
+    """The most memory of this process that was in RAM at any time."""
+    status = Path('/proc/self/status').read_text()
+    line = next(line for line in status.splitlines() if line.startswith('VmHWM:'))
+    return int(line.split()[1]) * 1024
+
+
 def _cpu_model() -> str:
     for line in Path('/proc/cpuinfo').read_text().splitlines():
         if line.lower().startswith('model name'):

@@ -18,6 +18,7 @@ from dragstream_ros.evaluation.footage.score import Scorer, Scores
 from dragstream_ros.evaluation.footage.strip import draw_strip
 from dragstream_ros.evaluation.footage.windows import Window
 from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
+from dragstream_ros.evaluation.machine import peak_resident_bytes
 from dragstream_ros.evaluation.predict import Control
 from dragstream_ros.masks.grow_region import grow_region
 
@@ -103,6 +104,7 @@ class Judge:
             'handles': [{'asked_px': np.round(way, 2).tolist()} for way in scorer.ways_px],
             'scores': {name: _rounded_scores(found) for name, found in scores.items()},
         }
+        timing['peak_memory_mb'] = round(peak_resident_bytes() / 1e6)
         return Judged(key=task.key, case=case, timing=timing,
                       strip=draw_strip([future, frames.get('dragged'), frames['undragged']]))
 

@@ -21,7 +21,11 @@ from dragstream_ros.evaluation.footage.result_folder import ResultFolder
 from dragstream_ros.evaluation.footage.shots import Footage, FootageError, ModelClock
 from dragstream_ros.evaluation.footage.summary import summarise
 from dragstream_ros.evaluation.footage.windows import WindowConfig, Windows
-from dragstream_ros.evaluation.machine import describe_machine, describe_run
+from dragstream_ros.evaluation.machine import (
+    describe_machine,
+    describe_run,
+    peak_resident_bytes,
+)
 from dragstream_ros.evaluation.metrics import percentiles
 from dragstream_ros.evaluation.progress import Progress, bar
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
@@ -112,11 +116,15 @@ class Evaluation:
                        'summary': summarise([x for x in cases if x['footage'] == name])}
                 for name, found in self._footage.items()},
             'starts': cases}
+        timings = list(self._folder.timings())
         timing = {
             'machine': machine,
             **describe_run(self._weights / f'{NAME}.safetensors', self._question['config']),
-            'latency_ms': _latencies(list(self._folder.timings())),
-            'starts': list(self._folder.timings())}
+            'latency_ms': _latencies(timings),
+            'peak_memory_mb': {
+                'reading': round(peak_resident_bytes() / 1e6),
+                'judging': max((found['peak_memory_mb'] for found in timings), default=0)},
+            'starts': timings}
         if not cases:
             raise FootageError(' '.join(problems))
         for problem in problems:

@@ -43,6 +43,8 @@ MEASURES = (
             meaning='distance of the dragged point from its path, tracked in the prediction'),
     Measure(name='response', title='Moved / asked', unit='', higher_is_better=True, digits=2,
             meaning='how far along the asked way it came; 1 is all of it'),
+    Measure(name='lost', title='Lost', unit='', higher_is_better=False, digits=2,
+            meaning='share of dragged points that tracking lost; they count where last seen'),
     Measure(name='background', title='Background change', unit='levels', higher_is_better=False,
             meaning='mean change of pixels that in truth stay as they are'),
     Measure(name='drift', title='Drift', unit='', higher_is_better=False, digits=2,
@@ -81,7 +83,7 @@ class Scorer:
             for name, value in _likeness(picture, truth, moving).items():
                 scores[name].append(value)
         scores['background'] = self._background(predicted)
-        scores['objmc_px'], scores['response'] = self._obedience(predicted)
+        scores.update(self._obedience(predicted))
         return scores
 
     def _background(self, predicted: np.ndarray) -> list[float]:
@@ -90,19 +92,21 @@ class Scorer:
         before = self._newest[self._still].astype(np.float64)
         return [float(np.abs(picture[self._still] - before).mean()) for picture in predicted]
 
-    def _obedience(self, predicted: np.ndarray) -> tuple[list[float], list[float]]:
-        """Mean distance from the path, and mean share of the way, over the handles."""
-        nothing = [np.nan] * len(predicted)
+    def _obedience(self, predicted: np.ndarray) -> Scores:
+        """Mean distance from the path, share of the way and share of the lost, over the handles."""
         if not len(self.ways_px):
-            return nothing, nothing
+            return {name: [np.nan] * len(predicted) for name in ('objmc_px', 'response', 'lost')}
         ways = self.ways_px.swapaxes(0, 1)
-        positions, _ = track_through([self._newest, *predicted], ways[0])
+        positions, found = track_through([self._newest, *predicted], ways[0])
         distances = np.linalg.norm(positions - ways, axis=-1)[1:]
         asked, moved = (ways - ways[0])[1:], (positions - positions[0])[1:]
         squares = (asked ** 2).sum(-1)
         is_long = squares >= LEAST_ASKED_PX ** 2
         shares = np.where(is_long, (asked * moved).sum(-1) / np.where(is_long, squares, 1), np.nan)
-        return distances.mean(axis=1).tolist(), [_mean(row) for row in shares]
+        return {
+            'objmc_px': distances.mean(axis=1).tolist(),
+            'response': [_mean(row) for row in shares],
+            'lost': (1.0 - found[1:].mean(axis=1)).tolist()}
 
 
 def _likeness(

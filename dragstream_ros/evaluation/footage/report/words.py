@@ -101,7 +101,7 @@ def _about_drags(results: dict[str, Any]) -> list[str]:
 
 def made(results: dict[str, Any], timing: dict[str, Any]) -> dict[str, str]:
     """How to make it again."""
-    machine, code = timing['machine'], timing['code']
+    machine, code, memory = timing['machine'], timing['code'], timing['peak_memory_mb']
     changed = ', changed' if code['dirty'] else ''
     flat = {**results['config']['window'], **results['config']['judge'],
             **{name: value for name, value in results['config'].items()
@@ -112,6 +112,8 @@ def made(results: dict[str, Any], timing: dict[str, Any]) -> dict[str, str]:
                    + (f', commit {code["commit"][:10]}{changed}' if code['commit'] else ''),
         'machine': f'{machine["cpu"]}, {machine["cores"]} cores, {machine["platform"]}, '
                    f'Python {machine["python"]}, torch {machine["torch"]}',
+        'memory at most': f'{memory["reading"]} MB in the process that reads, {memory["judging"]} MB '
+                          'in each that judges',
         'settings': ', '.join(f'{name} {value}' for name, value in flat.items()
                               if value not in ('', None, (), [])),
         'weights, SHA-256': str(results['weights_sha256'] or 'unknown'),
