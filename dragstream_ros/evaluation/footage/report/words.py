@@ -112,8 +112,8 @@ def made(results: dict[str, Any], timing: dict[str, Any]) -> dict[str, str]:
                    + (f', commit {code["commit"][:10]}{changed}' if code['commit'] else ''),
         'machine': f'{machine["cpu"]}, {machine["cores"]} cores, {machine["platform"]}, '
                    f'Python {machine["python"]}, torch {machine["torch"]}',
-        'memory, at most': f'{memory["reading"]} MB to read, {memory["judging"]} MB in each process '
-                           'that judges',
+        'memory, at most': f'{memory["reading"]} MB to read, {memory["judging"]} MB in each '
+                           'process that judges',
         'settings': ', '.join(f'{name} {value}' for name, value in flat.items()
                               if value not in ('', None, (), [])),
         'weights, SHA-256': str(results['weights_sha256'] or 'unknown'),
