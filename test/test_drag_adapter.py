@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from adapter_harness import AdapterBench, adapter_bench, path_of
+from conftest import REPOSITORY
 from geometry_msgs.msg import Point, Point32, PointStamped, Polygon, PolygonStamped
 from predictor_harness import HEIGHT, WIDTH, stamp_of
+from rcl_interfaces.srv import ListParameters
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -107,6 +109,16 @@ def test_a_polygon_in_metres_is_projected(bench):
 
 
 # Other settings.
+
+
+def test_every_parameter_is_documented(bench):
+    request = ListParameters.Request()
+    names = bench.call(ListParameters, '/drag_adapter/list_parameters', request).result.names
+    text = (REPOSITORY / 'docs' / 'how_an_operator_drags.md').read_text()
+    table = text[text.index('## Parameters'):]
+    of_all_nodes = ('use_sim_time', 'start_type_description_service')
+    ours = [name for name in names if name not in of_all_nodes]
+    assert len(ours) >= 14 and [name for name in ours if f'`{name}`' not in table] == []
 
 
 def test_tools_that_are_switched_off_are_not_listened_to(ros_node, spin_until):
