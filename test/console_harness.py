@@ -36,7 +36,7 @@ CAMERA_HZ = 30.0
 WIDTH, HEIGHT = 160, 96
 # Textured, so that things can be followed, and dark, so that MARK stands out under any drawing.
 SCENE = np.random.default_rng(0).integers(
-    0, 90, (HEIGHT // 8, WIDTH // 8, 1), np.uint8).repeat(8, 0).repeat(8, 1).repeat(3, 2)
+    0, 60, (HEIGHT // 8, WIDTH // 8, 1), np.uint8).repeat(8, 0).repeat(8, 1).repeat(3, 2)
 MARK = (61, 37)  # the middle of a white square, px
 MARK_REACH = 4
 SCENE[MARK[1] - MARK_REACH:MARK[1] + MARK_REACH + 1,
@@ -209,10 +209,10 @@ class Page:
         screen = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
         density = screen.shape[1] / self.page.evaluate('innerWidth')
         box = self.page.locator(f'#{stream}').bounding_box()
-        left, top = round(box['x'] * density), round(box['y'] * density)
-        right = left + round(box['width'] * density)
-        bottom = top + round(box['height'] * density)
-        light = np.clip(screen[top:bottom, left:right].astype(float) - 150, 0, None)
+        rim = 3  # of the frame around it
+        left, right = (round((box['x'] + x) * density) for x in (rim, box['width'] - rim))
+        top, bottom = (round((box['y'] + y) * density) for y in (rim, box['height'] - rim))
+        light = np.clip(screen[top:bottom, left:right].astype(float) - 180, 0, None)
         assert light.any(), f'the mark is not to be seen in {stream}'
         y, x = (np.average(axis, weights=light) for axis in np.indices(light.shape))
         return (left + x + 0.5) / density, (top + y + 0.5) / density

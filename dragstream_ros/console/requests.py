@@ -159,7 +159,7 @@ def _taken(message: Mapping[str, Any]) -> Taken:
 def _looking(message: Mapping[str, Any]) -> Looking:
     _require_fields(message, 'is_seen')
     if not isinstance(message['is_seen'], bool):
-        raise Refusal('is_seen must be true or false.')
+        raise Refusal('The field is_seen must be true or false.')
     return Looking(message['is_seen'])
 
 

@@ -44,7 +44,7 @@ function onCamera(header, bitmap, jpeg) {
 
 function onPrediction(header, bitmaps) {
   prediction.add(header, bitmaps);
-  if (gestures.last?.mode === 'edit' && header.drag_id === gestures.last.id) {
+  if (gestures.last?.isEdit && header.drag_id === gestures.last.id) {
     prediction.keep(prediction.newest);  // the next one knows nothing of the edit
   }
 }
@@ -71,10 +71,11 @@ function onWords(message) {
 }
 
 function onOutlines(message) {
-  const {drag} = gestures;
-  if (drag?.number === message.number && !drag.id) {
+  // An edit is let go by the time that it is answered.
+  const drag = [gestures.drag, gestures.last].find((one) => one?.number === message.number);
+  if (drag && !drag.id) {
     drag.id = message.drag_id;
-    status.await(drag.id, drag.startedMs);
+    status.await(drag.id, drag.isEdit ? performance.now() : drag.startedMs);
   }
   gestures.outlined(message);
 }
