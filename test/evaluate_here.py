@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -31,3 +32,8 @@ class CrewHere(Crew):
 @functools.cache
 def _judge() -> Judge:
     return Judge(load_world_model(), JudgeConfig())
+
+
+def die(folder: object) -> None:
+    """A world model that ends its process; 'evaluate_here:die'."""
+    os._exit(9)

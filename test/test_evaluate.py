@@ -1,6 +1,8 @@
 """``dragstream evaluate`` as a user runs it, with the bundled world model on small bags."""
 
 import json
+import multiprocessing
+import shutil
 import signal
 import time
 
@@ -134,6 +136,23 @@ def test_an_unknown_world_model_is_said_by_the_process_that_wants_it(bag, tmp_pa
     status = cli.main(['evaluate', str(bag), '--world-model', 'other', '--jobs', '1',
                        '--output', str(tmp_path / 'result')])
     assert status == FAILED and 'There is no world model called' in capsys.readouterr().err
+
+
+def test_a_process_that_dies_is_said_and_all_others_end(bag, tmp_path, capsys):
+    status = cli.main(['evaluate', str(bag), '--world-model', 'evaluate_here:die', '--jobs', '1',
+                       '--output', str(tmp_path / 'result')])
+    assert status == FAILED and 'has died' in capsys.readouterr().err
+    assert multiprocessing.active_children() == []
+
+
+def test_half_written_verdicts_are_made_anew(bag, evaluated, run, tmp_path):
+    output = tmp_path / 'result'
+    shutil.copytree(evaluated, output)
+    first, *_ = sorted((output / 'cases').glob('bag.*.json'))
+    first.rename(first.with_suffix('.part.json'))
+    (output / 'results.json').unlink()
+    assert run(bag, '--horizon', 1, '--output', output, '--resume') == (DONE, '')
+    assert (output / 'results.json').read_bytes() == (evaluated / 'results.json').read_bytes()
 
 
 def test_drags_can_be_given_and_say_where_starts_are(bag, run, tmp_path):

@@ -40,12 +40,18 @@ def describe_run(weights: Path, config: dict[str, Any]) -> dict[str, Any]:
     config: plain data; its hash tells runs with the same configuration.
     """
     return {
-        'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
-        'code': _git_state(Path(__file__).parent),
+        **describe_code(),
         'weights': {'file': weights.name, 'sha256': _sha256(weights.read_bytes())},
         'config': config,
         'config_sha256': _sha256(json.dumps(config, sort_keys=True).encode()),
     }
+
+
+def describe_code() -> dict[str, Any]:
+    """When, and which code."""
+    return {
+        'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+        'code': _git_state(Path(__file__).parent)}
 
 
 def matmul_gflops(*, secs: float = 0.3) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import cv2
 
@@ -59,30 +59,35 @@ class Crew:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def model_face(self) -> ModelFace:
-        """Load the world model somewhere and look at it; raises DragStreamError."""
-        face: ModelFace = self._result(self._pool.submit(_look_at_model))
-        return face
+        """Load the world model somewhere and look at it; raises DragStreamError, CrewError."""
+        with _lost_process_is_said():
+            return self._pool.submit(_look_at_model).result()
 
     def judged(self, tasks: Iterable[Task]) -> Iterator[Judged]:
-        """Give the verdicts as they come, in any order; few tasks are taken ahead."""
-        working: set[Future[Judged]] = set()
-        for task in tasks:
-            working.add(self._pool.submit(_judge, task))
-            if len(working) >= WAITING_PER_JOB * self._n_jobs:
-                done, working = wait(working, return_when=FIRST_COMPLETED)
-                yield from map(self._result, done)
-        while working:
-            done, working = wait(working, return_when=FIRST_COMPLETED)
-            yield from map(self._result, done)
+        """Give the verdicts as they come, in any order; few tasks are taken ahead.
 
-    @staticmethod
-    def _result(future: Future[Any]) -> Any:
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            raise CrewError(
-                'A process that judged starts has died, perhaps for lack of memory; please go on '
-                'with --resume and fewer --jobs.') from error
+        :raises CrewError: a process was lost; what was given before stays true
+        """
+        working: set[Future[Judged]] = set()
+        with _lost_process_is_said():
+            for task in tasks:
+                working.add(self._pool.submit(_judge, task))
+                if len(working) >= WAITING_PER_JOB * self._n_jobs:
+                    done, working = wait(working, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while working:
+                done, working = wait(working, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+
+
+@contextlib.contextmanager
+def _lost_process_is_said() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise CrewError(
+            'A process that judged starts has died, perhaps for lack of memory; please go on with '
+            '--resume and fewer --jobs.') from error
 
 
 _judge_here: Judge | Exception | None = None      # of this process

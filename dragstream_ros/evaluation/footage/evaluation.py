@@ -22,8 +22,8 @@ from dragstream_ros.evaluation.footage.shots import Footage, FootageError, Model
 from dragstream_ros.evaluation.footage.summary import summarise
 from dragstream_ros.evaluation.footage.windows import WindowConfig, Windows
 from dragstream_ros.evaluation.machine import (
+    describe_code,
     describe_machine,
-    describe_run,
     peak_resident_bytes,
 )
 from dragstream_ros.evaluation.metrics import percentiles
@@ -60,7 +60,6 @@ class Evaluation:
             'weights_sha256': _weights_sha256(config.world_model, weights),
             'footage': {name: sha256_of(found.path) for name, found in self._footage.items()}}
         self._folder = ResultFolder(output, question=self._question, resume=resume)
-        self._weights = pathlib.Path(weights) if weights else WEIGHTS
         self._progress = Progress(out)
 
     def run(self, crew: Crew) -> tuple[dict[str, Any], list[str]]:
@@ -85,18 +84,19 @@ class Evaluation:
             clock = ModelClock(
                 footage, period_secs=model.frame_period_secs, model_size=model.image_size)
             windows = Windows(self._config.window, period_secs=model.frame_period_secs)
-            number = -1
+            found_any = False
             try:
                 for window in windows.cut(clock.ticks()):
-                    number = window.number
-                    key = f'{name}.{number:05d}'
+                    found_any = True
+                    key = f'{name}.{window.number:05d}'
                     if key not in done:
                         yield Task(
                             key=key, footage=name, window=window, drags=None
                             if self._drags is None else self._drags.handles(window.due_secs))
             except FootageError as error:
                 footage.problems.append(str(error))
-            if number < 0:
+                found_any = True
+            if not found_any:
                 footage.problems.append(
                     f'{name} has no {self._config.window.needed_secs:g} s of pictures in a row, '
                     'which one start needs.')
@@ -119,7 +119,7 @@ class Evaluation:
         timings = list(self._folder.timings())
         timing = {
             'machine': machine,
-            **describe_run(self._weights / f'{NAME}.safetensors', self._question['config']),
+            **describe_code(),
             'latency_ms': _latencies(timings),
             'peak_memory_mb': {
                 'reading': round(peak_resident_bytes() / 1e6),

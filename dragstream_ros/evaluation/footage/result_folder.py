@@ -48,8 +48,8 @@ class ResultFolder:
 
     def keys(self) -> list[str]:
         """The starts that are done."""
-        return sorted(file.stem for file in self._cases.glob('*.json')
-                      if file.name != 'question.json')
+        return sorted(file.stem for file in self._cases.glob('*.[0-9]*.json')
+                      if not file.stem.endswith('.part'))     # what a kill has left
 
     def add(self, judged: Judged) -> None:
         """Keep a verdict; its pictures only while it is among the best or the worst."""
