@@ -51,6 +51,7 @@ class DragConsole(Node):
 
         :raises AccessError, ServerError, ValueError: it cannot be served as the parameters say
         """
+        self._server: ConsoleServer | None = None  # there is none after a refusal
         super().__init__('drag_console')
         config = ServerConfig(
             address=declare(
@@ -75,6 +76,7 @@ class DragConsole(Node):
         self._is_watched = False
         self._watch_changed = self.create_guard_condition(self._on_watch_changed)
         self._server = ConsoleServer(self, access=access, config=config, console=console)
+        self._console = self._server.console
         self.create_subscription(PredictedClip, 'prediction/clip', self._on_clip, COMMANDS)
         self.create_subscription(PredictionInfo, 'prediction/info', self._on_info, STATE)
         self.create_timer(OFFER_EVERY_SECS, self._on_timer)
@@ -84,7 +86,8 @@ class DragConsole(Node):
 
     def destroy_node(self) -> None:
         """Close the pages first."""
-        self._server.stop()
+        if self._server is not None:
+            self._server.stop()
         super().destroy_node()
 
     # What the console asks for, in its server's thread.
@@ -116,7 +119,7 @@ class DragConsole(Node):
 
     def _on_watch_changed(self) -> None:
         if self._is_watched and self._image_input is None:
-            self._image_input = ImageInput(self, self._source, self._server.console.show_camera)
+            self._image_input = ImageInput(self, self._source, self._console.show_camera)
         elif not self._is_watched and self._image_input is not None:
             self._image_input.destroy()
             self._image_input = None
@@ -128,7 +131,7 @@ class DragConsole(Node):
     def _on_clip(self, message: PredictedClip) -> None:
         if not message.frames or not self._is_watched:
             return
-        self._server.console.show_clip(Clip(
+        self._console.show_clip(Clip(
             frames=[array_from_image(frame) for frame in message.frames],
             offsets_secs=message.offsets_secs, confidence=message.confidence,
             tracks_px=[[(p.x, p.y) for p in track.positions] for track in message.tracks],
@@ -138,7 +141,7 @@ class DragConsole(Node):
 
     def _on_info(self, message: PredictionInfo) -> None:
         if message.code == PredictionInfo.OK:
-            self._server.console.tell({
+            self._console.tell({
                 'type': 'prediction', 'latency_secs': message.latency_secs,
                 'drift': message.drift, 'confidence': message.confidence,
                 'is_late': message.late, 'drag_id': message.drag_id})
@@ -147,7 +150,7 @@ class DragConsole(Node):
             code = ErrorCode(message.code)
         except ValueError:  # of a newer predictor
             code = ErrorCode.OK
-        self._server.console.tell({
+        self._console.tell({
             'type': 'problem', 'sentence': message.message, 'code': code.name,
             'is_warning': code.is_warning, 'drag_id': message.drag_id})
 
