@@ -68,7 +68,7 @@ LINT = ['codespell==2.4.3', 'mypy==2.4.1', 'ruff==0.17.5']
 EXTRAS = {
     'sim': ['mujoco>=3.3,<4'],
     'wan': ['diffusers>=0.42,<0.43'],
-    'test': ['hypothesis>=6', 'pytest>=8'],
+    'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8'],  # playwright drives apt's chromium
     'dev': ['pre-commit>=4', *LINT],
     # For `colcon build` and `colcon test` against the wheels.
     'colcon': [*ROS_TO_BUILD, 'colcon-common-extensions', 'ros-ament-cmake-pytest==2.7.3'],

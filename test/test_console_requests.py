@@ -6,6 +6,8 @@ import json
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from dragstream_ros.adapters.drag import DragPhase
 from dragstream_ros.console.requests import (
@@ -140,10 +142,6 @@ def with_value(message: object, place: tuple, value: object) -> object:
 
 
 def test_ten_thousand_spoilt_messages_are_understood_or_refused_with_a_sentence():
-    pytest.importorskip('hypothesis')
-    from hypothesis import given, settings
-    from hypothesis import strategies as some
-
     valid = [DRAG, with_handle(centre=[5, 5], outline=[[0, 0], [9, 0], [9, 9]]), REGION,
              {'type': 'taken', 'stream': 'camera'}, {'type': 'looking', 'is_seen': False}]
     spoilt = [(message, place) for message in valid for place in places_in(message)]
