@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import threading
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 
 from dragstream_ros.console.access import COOKIE, HEADERS, Access
@@ -76,7 +77,7 @@ class ConsoleServer:
         for file in sorted(PAGE.iterdir()):
             if file.suffix in CONTENT_TYPES and file.name != 'index.html':
                 app.router.add_get(f'/{file.name}', _file_handler(file))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECS / 2)
+        self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.address, config.port)
         await site.start()
@@ -84,11 +85,11 @@ class ConsoleServer:
         return int(self._runner.addresses[0][1])
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(
-            asyncio.wait_for(socket.close(code=1001, message=b'The console ends.'), STOP_SECS / 2)
-            for socket in self._sockets), return_exceptions=True)
+        await _at_most(STOP_SECS / 2, *(
+            socket.close(code=WSCloseCode.GOING_AWAY, message=b'The console ends.')
+            for socket in self._sockets))
         await self.console.stop()
-        await self._runner.cleanup()
+        await _at_most(STOP_SECS / 2, self._runner.cleanup())
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -141,6 +142,12 @@ def _file_handler(file: pathlib.Path) -> Handler:
         return web.FileResponse(file, headers={'Content-Type': CONTENT_TYPES[file.suffix]})
 
     return handle
+
+
+async def _at_most(secs: float, *tasks: Awaitable[object]) -> None:
+    """Do all this at once, but do not wait longer for it."""
+    await asyncio.gather(
+        *(asyncio.wait_for(task, secs) for task in tasks), return_exceptions=True)
 
 
 def _words(status: int, sentence: str) -> web.Response:
