@@ -115,7 +115,7 @@ class NodeGroup:
             stderr=self._log and subprocess.STDOUT,
             # A terminal's Ctrl-C reaches this process alone, which tells each node once.
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
     def _bring_up(self, node: Node) -> None:
@@ -143,10 +143,10 @@ def command_line(
     return command
 
 
-def _end_with_parent() -> None:
-    """Have Linux interrupt this process if its parent is killed and cannot do so itself."""
+def end_with_parent(number: int = signal.SIGINT) -> None:
+    """Have Linux signal this process if its parent is killed and cannot do so itself."""
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGINT)
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, number)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

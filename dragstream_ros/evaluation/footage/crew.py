@@ -15,6 +15,7 @@ import cv2
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.footage.case import Judge, JudgeConfig, Judged, Task
+from dragstream_ros.runner import end_with_parent
 
 WAITING_PER_JOB = 2     # windows that lie ready, so that nobody waits for the reader
 
@@ -102,6 +103,7 @@ def _set_up(world_model: str, weights: str, config: JudgeConfig) -> None:
 
     # Ctrl-C goes to all; the first process tells the others when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(signal.SIGKILL)
     keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
