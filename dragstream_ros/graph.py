@@ -159,6 +159,8 @@ DRAG_ADAPTER = Node(
               when='interactive_marker'),
         Topic('/clicked_point', 'geometry_msgs/msg/PointStamped', COMMANDS, when='clicked_point'),
         Topic('drag_polygon', 'geometry_msgs/msg/PolygonStamped', COMMANDS, when='polygon'),
+        Topic('/tf', 'tf2_msgs/msg/TFMessage', EVERY, when='tf2_ros'),
+        Topic('/tf_static', 'tf2_msgs/msg/TFMessage', STATE, when='tf2_ros'),
     ),
     publishes=(
         Topic('drag', DRAG, COMMANDS),

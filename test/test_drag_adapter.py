@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,15 @@ from dragstream_ros.adapters.drag import command_from_drag
 from dragstream_ros.msg import Drag
 
 
+def calibrate(bench: AdapterBench, *, focal_px: float = 100.0) -> None:
+    """Let the adapter see images and a camera_info."""
+    bench.start_filming()
+    bench.until(bench.camera_info.get_subscription_count)
+    k = [focal_px, 0.0, 63.5, 0.0, focal_px, 47.5, 0.0, 0.0, 1.0]
+    bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
+    bench.spin(0.1)
+
+
 @pytest.fixture(scope='module')
 def running() -> Iterator[AdapterBench]:
     """One adapter for all tests of this file."""
@@ -27,10 +37,7 @@ def running() -> Iterator[AdapterBench]:
         mouse = bench.tool(Point, 'image_mouse_left')
         mouse.publish(Point(x=1.0, y=1.0))
         bench.until(lambda: 'No camera image has come' in bench.log)
-        bench.start_filming()
-        bench.until(bench.camera_info.get_subscription_count)
-        k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
-        bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
+        calibrate(bench)
         yield bench
 
 
@@ -121,6 +128,43 @@ def test_every_parameter_is_documented(bench):
     assert len(ours) >= 14 and [name for name in ours if f'`{name}`' not in table] == []
 
 
+TF_STAND_IN = '''
+"""Of tf2_ros, which has no wheel, what the adapter uses; knows the way from map to eye alone."""
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+
+
+class TransformException(Exception):
+    pass
+
+
+class Buffer:
+    def lookup_transform(self, target_frame, source_frame, time):
+        if (target_frame, source_frame) != ('eye', 'map'):
+            raise TransformException(f'"{source_frame}" does not exist.')
+        return TransformStamped(transform=Transform(
+            translation=Vector3(z=0.5), rotation=Quaternion(w=1.0)))
+
+
+class TransformListener:
+    def __init__(self, buffer, node):
+        pass
+'''
+
+
+def test_tf_says_where_the_camera_is_where_it_is_installed(tmp_path, monkeypatch):
+    (tmp_path / 'tf2_ros.py').write_text(TF_STAND_IN)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
+    with adapter_bench() as bench:
+        calibrate(bench)
+        point = bench.tool(PointStamped, '/clicked_point')
+        for frame_id, x in (('map', 0.1), ('odom', 0.1), ('map', -0.2)):
+            point.publish(PointStamped(header=Header(frame_id=frame_id), point=Point(x=x)))
+        bench.until(lambda: len(bench.drags) == 2)
+        assert path_of(bench.drags[0]) == [
+            pytest.approx((63.5 + 20, 47.5)), pytest.approx((63.5 - 40, 47.5))]
+        bench.until(lambda: 'TF says: "odom" does not exist.' in bench.status('newest refusal'))
+
+
 def test_tools_that_are_switched_off_are_not_listened_to(ros_node, spin_until):
     command = [sys.executable, '-m', 'dragstream_ros.nodes.drag_adapter', '--ros-args']
     for parameter in ('two_clicks:=false', 'interactive_marker:=false', 'polygon:=false',
@@ -150,6 +194,18 @@ def test_a_parameter_that_makes_no_sense_ends_the_node_with_a_sentence(
         [sys.executable, '-m', 'dragstream_ros.nodes.drag_adapter', '--ros-args', '-p', parameter],
         capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and said in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_a_camera_without_calibration_is_told_once_and_clicks_in_pixels_work():
+    with adapter_bench() as bench:
+        calibrate(bench, focal_px=0.0)
+        mouse = bench.tool(Point, 'image_mouse_left')
+        bench.spin(1.0)
+        for x in (20.0, 90.0):
+            mouse.publish(Point(x=x, y=50.0))
+        bench.until(lambda: len(bench.drags) == 2)
+        bench.until(lambda: bench.refused('interactive_marker') == 1)
+        assert 'no calibration' in bench.status('newest refusal')
 
 
 def test_clicks_on_a_compressed_topic_under_another_name():

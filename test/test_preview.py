@@ -17,7 +17,7 @@ from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.nodes import drag_annotations
 from dragstream_ros.nodes.drag_paths import DragPaths, PathCollector
 from dragstream_ros.nodes.playback import Shown
-from dragstream_ros.nodes.preview import AHEAD_RGB, DONE_RGB, draw_preview, load_font
+from dragstream_ros.nodes.preview import AHEAD_RGB, DONE_RGB, draw_preview, set_up_drawing
 
 SIZE = 64
 PATH = DragPaths(np.array([[[10.0, 20.0], [20.0, 20.0], [30.0, 20.0], [40.0, 20.0]]]), 1)
@@ -102,7 +102,7 @@ def test_every_scale_is_drawn(scale):
 
 
 def test_a_preview_of_the_usual_size_is_drawn_in_a_callback_without_harm():
-    load_font()
+    set_up_drawing()
     large = replace(shown().chunk, frames=np.full((4, 128, 128, 3), 90, np.uint8))
     took_secs = []
     for _ in range(20):

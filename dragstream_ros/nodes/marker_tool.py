@@ -145,9 +145,9 @@ class MarkerTool:
             self._drag.is_placing)
         if looks == self._shown or self._drag.is_held:
             return False
-        camera = self._view.camera
-        self._shown = looks
         left_px, right_px = [-0.5, 0.0], [view.size[0] - 0.5, 0.0]
+        self._shown = looks  # also if the calibration is of no use: that is said once
+        camera = self._view.camera
         left_m, right_m = camera.rays(np.array([left_px, right_px]))
         position_m = self._drag.rest_m(view, camera)
         self._server.show(handle_message(

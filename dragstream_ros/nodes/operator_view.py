@@ -59,7 +59,7 @@ class OperatorView:
             CameraInfo, 'camera_info', self._on_info, qos_profile_sensor_data)
         self._tf: Any = None
         if tf2_ros is not None:
-            self._tf = tf2_ros.Buffer(node=node)
+            self._tf = tf2_ros.Buffer()
             self._tf_listener = tf2_ros.TransformListener(self._tf, node)
 
     @property
@@ -127,7 +127,8 @@ class OperatorView:
         try:
             found = self._tf.lookup_transform(camera_frame_id, frame_id, Time())
         except tf2_ros.TransformException as error:
-            raise _unknown_frame(frame_id, f'TF says: {error}') from error
+            said = ' '.join(str(error).split()).rstrip('.')
+            raise _unknown_frame(frame_id, f'TF says: {said}') from error
         shift, turn = found.transform.translation, found.transform.rotation
         return RigidTransform.from_numbers(
             [shift.x, shift.y, shift.z, turn.x, turn.y, turn.z, turn.w]).apply(points_m)

@@ -19,7 +19,7 @@ from dragstream_ros.msg import PredictedClip, PredictionInfo
 from dragstream_ros.nodes import drag_annotations
 from dragstream_ros.nodes.drag_paths import DragPaths, PathCollector
 from dragstream_ros.nodes.playback import Shown
-from dragstream_ros.nodes.preview import draw_preview, load_font
+from dragstream_ros.nodes.preview import draw_preview, set_up_drawing
 from dragstream_ros.worker.protocol import Chunk
 
 NEWEST = QoSProfile(depth=1)  # reliable: a frame is many packets
@@ -36,7 +36,7 @@ class PredictionOutput:
         self.camera_info: CameraInfo | None = None
         self._node = node
         self._paths = PathCollector()
-        load_font()
+        set_up_drawing()
         self._publishers: list[LifecyclePublisher] = []
         self._image = self._publisher(Image, 'prediction/image')
         self._compressed = self._publisher(CompressedImage, 'prediction/image/compressed')

@@ -27,8 +27,12 @@ FRACTION_BITS = 4  # OpenCV draws at sixteenths of a pixel
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def load_font() -> None:
-    """Let OpenCV load its font now, which takes 100 ms, and not with the first frame."""
+def set_up_drawing() -> None:
+    """Let OpenCV load its font now, which takes 100 ms, and work in one thread.
+
+    Two cores are busy with predicting: waiting for help takes longer than drawing alone.
+    """
+    cv2.setNumThreads(1)
     cv2.getTextSize(WATERMARK, FONT, 1.0, 1)
 
 
