@@ -20,7 +20,7 @@ from dragstream_ros.training.sample_drags import (
     sample_handles,
     sample_held,
 )
-from dragstream_ros.training.stages import read_config
+from dragstream_ros.training.stages import TabletopConfig, read_config
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 TRACKS = np.cumsum(np.ones((5, 6, 2)), 0)           # six points, all going one way
@@ -110,7 +110,9 @@ def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypat
         'flow: {steps: 3, batch: 2}\ndynamics: {steps: 2, batch: 1}\n')
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     torch.set_num_threads(1)
-    args = argparse.Namespace(config=config, folder=tmp_path / 'run', first=None)
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    args = parser.parse_args([str(config), '--folder', str(tmp_path / 'run')])
     try:
         cli.main(args)
     except NoGraphics as reason:
@@ -135,9 +137,9 @@ def test_a_wrong_setting_is_named(tmp_path, text, said) -> None:
     path = tmp_path / 'wrong.yaml'
     path.write_text(text)
     with pytest.raises(TrainingError, match=said):
-        read_config(path)
+        read_config(path, TabletopConfig())
 
 
 def test_the_published_configuration_is_valid() -> None:
-    config = read_config(config_file('train_tabletop.yaml'))
+    config = read_config(config_file('train_tabletop.yaml'), TabletopConfig())
     assert config.episodes.episodes == 640 and config.dynamics.steps == 3500

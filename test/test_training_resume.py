@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 import torch
 import training_program
 from torch import nn
 
-from dragstream_ros.training import cli
 from dragstream_ros.training.checkpoint import read_checkpoint, save_model, whole_file
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.loop import Loop
+from dragstream_ros.training.stages import STAGES, begin
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 WEIGHTS = 'tabletop.safetensors'
@@ -177,14 +176,14 @@ def test_an_ended_training_takes_no_steps_until_it_is_forgotten(tmp_path: Path) 
 def test_a_folder_is_not_gone_on_with_under_other_settings(tmp_path: Path) -> None:
     begun = {'episodes': {'episodes': 3}, 'dynamics': {'steps': 1}}
     changed = {'episodes': {'episodes': 3}, 'dynamics': {'steps': 2}}
-    kept_ones = [tmp_path / f'{stage}.checkpoint.safetensors' for stage in cli.STAGES]
-    cli._begin(tmp_path, begun, None)
+    kept_ones = [tmp_path / f'{stage}.checkpoint.safetensors' for stage in STAGES]
+    begin(tmp_path, begun, None)
     for path in kept_ones:
         path.touch()
-    cli._begin(tmp_path, begun, None)
+    begin(tmp_path, begun, None)
     assert all(path.exists() for path in kept_ones)
     with pytest.raises(TrainingError, match='--from dynamics'):
-        cli._begin(tmp_path, changed, None)
-    cli._begin(tmp_path, changed, 'dynamics')
+        begin(tmp_path, changed, None)
+    begin(tmp_path, changed, 'dynamics')
     assert [path.exists() for path in kept_ones] == [True, True, False]
-    cli._begin(tmp_path, changed, None)
+    begin(tmp_path, changed, None)

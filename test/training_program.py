@@ -14,7 +14,7 @@ import torch
 from dragstream_ros.training.checkpoint import save_model
 from dragstream_ros.training.episodes import SeenFlow, Tracks
 from dragstream_ros.training.loop import Loop
-from dragstream_ros.training.stages import TrainingConfig, fill, train_stages
+from dragstream_ros.training.stages import StagesConfig, fill, train_stages
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig
 from dragstream_ros.world_models.tabletop.dynamics import DynamicsConfig
 from dragstream_ros.world_models.tabletop.flow import FlowConfig
@@ -74,7 +74,7 @@ def main(folder: Path) -> None:
         FlowConfig(channels=16, width=24, heads=2, blocks=1),
         DynamicsConfig(channels=16, width=32, heads=2, blocks=2))
     episodes = [MovingSquare(seed) for seed in range(2)]
-    train_stages(model, episodes, fill(TrainingConfig(), SETTINGS, 'the test'), folder, anew=True)
+    train_stages(model, episodes, fill(StagesConfig(), SETTINGS, 'the test'), folder, anew=True)
     save_model(model, folder, {})
 
 

@@ -1,76 +1,54 @@
-"""``dragstream train``: from nothing to the shipped weights of the tabletop model."""
+"""``dragstream train``: the bundled model from nothing, or fitted to one's own robot."""
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from dragstream_ros.training.checkpoint import remove_partial_files, save_model, whole_file
+from dragstream_ros.share import config_file
+from dragstream_ros.training.checkpoint import remove_partial_files
 from dragstream_ros.training.errors import TrainingError
-from dragstream_ros.training.loop import Loop
-from dragstream_ros.training.simulated_episodes import (
-    forget_episodes,
-    load_episodes,
-    make_episodes,
-)
-from dragstream_ros.training.stages import STAGES, TrainingConfig, read_config, train_stages
-from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
-
-EPISODES = 'episodes'
+from dragstream_ros.training.own_robot import fit_own_robot
+from dragstream_ros.training.stages import STAGES, StagesConfig, TabletopConfig, read_config
+from dragstream_ros.training.tabletop import train_tabletop
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('config', type=Path, help='a YAML file like config/train_tabletop.yaml')
+    parser.add_argument(
+        'config', type=Path, nargs='?',
+        help='a YAML file (default: config/train_own_robot.yaml with --bags or --clips, else '
+             'config/train_tabletop.yaml, which makes the bundled model from nothing)')
+    parser.add_argument('--bags', type=Path, nargs='+', default=[], metavar='BAG',
+                        help="your robot's camera: rosbag2 folders, MCAP or sqlite3 files")
+    parser.add_argument('--clips', type=Path, nargs='+', default=[], metavar='VIDEO',
+                        help='the same as videos')
+    parser.add_argument('--image-topic', default='', help="the bags' camera, where there are more")
+    parser.add_argument('--hold-out-every', type=int, default=5, metavar='N',
+                        help='every Nth recording is not trained on but measured with; of fewer '
+                             "recordings, each one's last Nth (default: %(default)s)")
     parser.add_argument('--folder', type=Path, default=Path('output/training'),
-                        help='cache of episodes, checkpoints, curves and the result')
-    parser.add_argument('--from', dest='first', choices=(EPISODES, *STAGES),
+                        help='checkpoints, curves and the result, and a cache of what is simulated')
+    parser.add_argument('--from', dest='first', choices=STAGES,
                         help='do this stage and those after it anew; without it, a training that '
                              'was stopped or killed goes on where it was')
 
 
 def main(args: argparse.Namespace) -> None:
     try:
-        _train(args.folder, read_config(args.config), args.first)
+        print('written:', _train(args))
     except TrainingError as error:
         raise SystemExit(f'dragstream train: {error}') from error
 
 
-def _train(folder: Path, config: TrainingConfig, first: str | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_partial_files(folder)
-    _begin(folder, {'sigmas': list(config.sigmas), **{
-        stage: asdict(getattr(config, stage)) for stage in (EPISODES, *STAGES)}}, first)
-    make_episodes(folder / EPISODES, config.episodes, workers=os.cpu_count() or 1)
-    torch.manual_seed(0)
-    model = TabletopWorldModel(sigmas=config.sigmas)
-    train_stages(model, load_episodes(folder / EPISODES, config.episodes), config, folder,
-                 anew=True)
-    card = {'trained_on': 'the simulated tabletop of this package, nothing else',
-            'settings': asdict(config)}
-    print('written:', save_model(model, folder, card))
-
-
-def _begin(folder: Path, settings: dict[str, Any], first: str | None) -> None:
-    """Forget the stages from ``first`` on; the others must have been begun with these settings."""
-    settings = json.loads(json.dumps(settings))     # as it is read back
-    path = folder / 'settings.json'
-    before = json.loads(path.read_text()) if path.is_file() else settings
-    order = (EPISODES, *STAGES)
-    anew = order[order.index(first):] if first else ()
-    for part in settings:
-        if part not in anew and before.get(part) != settings[part]:
-            raise TrainingError(
-                f'{folder} was begun with other settings of {part}. Use another --folder, or '
-                f'--from {part if part in order else EPISODES} to do it anew.')
-    for stage in anew:
-        if stage == EPISODES:
-            forget_episodes(folder / EPISODES)
-        else:
-            Loop(folder, stage).forget()
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(settings, indent=1) + '\n')
+def _train(args: argparse.Namespace) -> Path:
+    recordings = [*args.bags, *args.clips]
+    path = args.config or config_file(
+        'train_own_robot.yaml' if recordings else 'train_tabletop.yaml')
+    try:
+        args.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f'{args.folder} cannot be made ({error.strerror}).') from error
+    remove_partial_files(args.folder)
+    if recordings:
+        return fit_own_robot(recordings, args.folder, read_config(path, StagesConfig()), args.first,
+                             hold_out_every=args.hold_out_every, image_topic=args.image_topic)
+    return train_tabletop(args.folder, read_config(path, TabletopConfig()), args.first)

@@ -78,12 +78,6 @@ def load_episodes(folder: Path, config: EpisodeConfig) -> list[SimulatedEpisode]
     return [_unpack(dict(np.load(_path(folder, seed)))) for seed in _seeds(config)]
 
 
-def forget_episodes(folder: Path) -> None:
-    """Empty the cache."""
-    for path in folder.glob('episode_*.npz'):
-        path.unlink()
-
-
 def _seeds(config: EpisodeConfig) -> range:
     return range(config.first_seed, config.first_seed + config.episodes)
 

@@ -1,13 +1,15 @@
 """The stages of a training, each on the results of those before it."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.device import DEVICE
 from dragstream_ros.training.episodes import Episode
 from dragstream_ros.training.errors import TrainingError
@@ -28,25 +30,34 @@ STAGES = ('autoencoder', 'flow', 'dynamics')
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """What a YAML file like config/train_tabletop.yaml says; episodes: of the simulation."""
+class StagesConfig:
+    """What a YAML file like config/train_own_robot.yaml says."""
 
-    sigmas: tuple[float, ...] = (0.5,)
-    episodes: EpisodeConfig = EpisodeConfig()
     autoencoder: AutoencoderTraining = field(default_factory=AutoencoderTraining)
     flow: FlowTraining = field(default_factory=FlowTraining)
     dynamics: DynamicsTraining = field(default_factory=DynamicsTraining)
 
 
-def read_config(path: Path) -> TrainingConfig:
-    """Read a YAML file; TrainingError names what is wrong."""
+@dataclass(frozen=True)
+class TabletopConfig(StagesConfig):
+    """What config/train_tabletop.yaml says: also what the model is, and what is simulated."""
+
+    sigmas: tuple[float, ...] = (0.5,)
+    episodes: EpisodeConfig = EpisodeConfig()
+
+
+Config = TypeVar('Config', bound=StagesConfig)
+
+
+def read_config(path: Path, config: Config) -> Config:
+    """Replace values by those of a YAML file; TrainingError names what is wrong."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise TrainingError(f'{path} cannot be read ({error.strerror}).') from error
     except yaml.YAMLError as error:
         raise TrainingError(f'{path} is no YAML: {" ".join(str(error).split())}.') from error
-    filled: TrainingConfig = fill(TrainingConfig(), values or {}, str(path))
+    filled: Config = fill(config, values or {}, str(path))
     return filled
 
 
@@ -71,7 +82,27 @@ def fill(config: Any, values: Any, where: str) -> Any:
     return replace(config, **changes)
 
 
-def train_stages(model: TabletopWorldModel, episodes: Sequence[Episode], config: TrainingConfig,
+def begin(folder: Path, settings: Mapping[str, Any], first: str | None) -> None:
+    """Forget the stages from ``first`` on; the others must have been begun with these settings.
+
+    settings: by part; a part that is no stage is what all of them stand on.
+    """
+    settings = json.loads(json.dumps(settings))     # as it is read back
+    path = folder / 'settings.json'
+    before = json.loads(path.read_text()) if path.is_file() else settings
+    anew = STAGES[STAGES.index(first):] if first else ()
+    for part in settings:
+        if part not in anew and before.get(part) != settings[part]:
+            raise TrainingError(
+                f'{folder} was begun with other settings of {part}. Use another --folder' + (
+                    f', or --from {part} to do it anew.' if part in STAGES else '.'))
+    for stage in anew:
+        Loop(folder, stage).forget()
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(settings, indent=1) + '\n')
+
+
+def train_stages(model: TabletopWorldModel, episodes: Sequence[Episode], config: StagesConfig,
                  folder: Path, *, anew: bool) -> None:
     """Do all stages, in place; those that had ended take no more steps.
 

@@ -13,6 +13,8 @@ from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.pictures import Strips
 from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
 
+SHOWN = 6               # pictures of an episode, on the sheet
+
 
 @dataclass(frozen=True)
 class AutoencoderTraining:
@@ -31,7 +33,9 @@ def train_autoencoder(autoencoder: FrameAutoencoder, episodes: Sequence[Episode]
     rng = loop.rng
     share = np.array([len(episode.frames) for episode in episodes], float)
     share /= share.sum()
-    shown = torch.stack([_pixels(episode.frames[::10][:6]) for episode in episodes[:3]])
+    shown = torch.stack([
+        _pixels(episode.frames[np.linspace(0, len(episode.frames) - 1, SHOWN).round().astype(int)])
+        for episode in episodes[:3]])
 
     def pictures() -> Strips:
         decoded = [autoencoder.decode(autoencoder.encode(pixels)) for pixels in shown]

@@ -1,0 +1,26 @@
+"""From nothing to the bundled weights, on the simulation alone."""
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from dragstream_ros.training.checkpoint import save_model
+from dragstream_ros.training.simulated_episodes import load_episodes, make_episodes
+from dragstream_ros.training.stages import TabletopConfig, begin, train_stages
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+
+def train_tabletop(folder: Path, config: TabletopConfig, first: str | None) -> Path:
+    """Train, or go on; returns the weights file. ``first``: the stage to begin anew with."""
+    begin(folder, asdict(config), first)
+    make_episodes(folder / 'episodes', config.episodes, workers=os.cpu_count() or 1)
+    torch.manual_seed(0)
+    model = TabletopWorldModel(sigmas=config.sigmas)
+    train_stages(model, load_episodes(folder / 'episodes', config.episodes), config, folder,
+                 anew=True)
+    return save_model(model, folder, {
+        'trained_on': 'the simulated tabletop of this package, nothing else',
+        'settings': asdict(config)})
