@@ -235,7 +235,16 @@ LAUNCHES = {
             'tools',
             'the predictor, and what turns clicks in rqt_image_view and RViz2 into drags',
             (PREDICTOR, DRAG_ADAPTER),
-            _PREDICTOR_ARGUMENTS,
+            (
+                *_PREDICTOR_ARGUMENTS,
+                Argument('image_transport', 'drag_adapter', 'image_transport', 'the same for both'),
+                Argument(
+                    'clicked_point', 'drag_adapter', 'clicked_point',
+                    "RViz2's Publish Point: ignored, drag or handle"),
+                Argument(
+                    'handle_depth_m', 'drag_adapter', 'handle_depth_m',
+                    "distance of RViz2's handle from the camera"),
+            ),
         ),
         Launch(
             'replay',
