@@ -61,7 +61,7 @@ export class Drag {
   change() {
     if (this.isEdit) return;
     const waitMs = Math.max(UPDATE_MS - (performance.now() - this.sentMs), 0);
-    if (this.timer === null || this.isOnlyAlive) this.sendIn(waitMs, false);
+    if (this.timer === null || this.isOnlyAlive) this.sendAfter(waitMs, false);
   }
 
   end() {
@@ -88,10 +88,10 @@ export class Drag {
     this.sentMs = performance.now();
     this.say(this.hasBegun ? 'update' : 'begin', this.handles);
     this.hasBegun = true;
-    this.sendIn(ALIVE_MS, true);
+    this.sendAfter(ALIVE_MS, true);
   }
 
-  sendIn(waitMs, isOnlyAlive) {
+  sendAfter(waitMs, isOnlyAlive) {
     clearTimeout(this.timer);
     this.isOnlyAlive = isOnlyAlive;
     this.timer = setTimeout(() => {

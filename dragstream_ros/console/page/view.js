@@ -16,7 +16,7 @@ export class View {
   show(bitmap, picture) {
     const aspect = picture.width / picture.height;
     if (this.picture === null || aspect !== this.picture.width / this.picture.height) {
-      this.canvas.parentElement.style.setProperty('--aspect', aspect);
+      this.canvas.closest('figure').style.setProperty('--aspect', aspect);
     }
     this.bitmap = bitmap;
     this.picture = picture;
