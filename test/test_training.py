@@ -7,11 +7,12 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from training_program import MovingSquare
 
 from dragstream_ros.core.drag_maps import drag_maps, map_flow
 from dragstream_ros.core.held import Held
 from dragstream_ros.share import config_file
-from dragstream_ros.training import cli
+from dragstream_ros.training import cli, train_autoencoder, train_dynamics, train_flow
 from dragstream_ros.training.episodes import Episode, Tracks
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.sample_drags import (
@@ -143,3 +144,29 @@ def test_a_wrong_setting_is_named(tmp_path, text, said) -> None:
 def test_the_published_configuration_is_valid() -> None:
     config = read_config(config_file('train_tabletop.yaml'), TabletopConfig())
     assert config.episodes.episodes == 640 and config.dynamics.steps == 3500
+
+
+def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On torch's meta device, which has no numbers, but refuses what lies elsewhere."""
+    for module in (train_autoencoder, train_flow, train_dynamics):
+        monkeypatch.setattr(module, 'DEVICE', torch.device('meta'))
+    episodes = [MovingSquare(0)]
+    model = TabletopWorldModel().to('meta')
+    latents = [torch.zeros(18, 12, 16, 16)]
+    rng = np.random.default_rng(0)
+
+    pixels = train_autoencoder._pixels(episodes[0].frames)
+    assert model.autoencoder.decode(model.autoencoder.encode(pixels)).is_meta
+
+    config = train_flow.FlowTraining(batch=2)
+    samples = train_flow.draw_flows(model.flow, latents, episodes, config, rng)
+    flow = model.flow(samples.newest, samples.maps)
+    assert train_flow.flow_loss(flow, samples, config)[0].is_meta
+    assert train_flow.picture_error(flow, samples, model.flow.config.fine).is_meta
+
+    drawing = train_dynamics.DynamicsTraining(batch=1, with_regions=0.0)
+    clips = train_dynamics.draw_clips(latents, episodes, drawing, rng, 2, 5)
+    guess = train_dynamics.guess_clips(model, clips)
+    sigma, noise = torch.ones(1, 10, device='meta'), torch.ones(1, 1, 1, 1, 1, device='meta')
+    x0 = train_dynamics.denoise_clips(model.dynamics, clips, guess, sigma, guess, noise)
+    assert x0.is_meta and x0.shape == guess.shape

@@ -27,7 +27,7 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
         functional.adaptive_max_pool2d(left.float()[None], hole.shape[-2:]))
     still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
     flow = functional.interpolate(torch.cat([displacement, hidden], 1), size=size, mode='bilinear')
-    x, y = (torch.arange(n, dtype=torch.float32) for n in (size[1], size[0]))
+    x, y = (torch.arange(n, dtype=torch.float32, device=flow.device) for n in (size[1], size[0]))
     grid = torch.stack([(x - flow[:, 0] + 0.5) * (2 / size[1]) - 1,
                         (y[:, None] - flow[:, 1] + 0.5) * (2 / size[0]) - 1], -1)
     moved = functional.grid_sample(picture.expand(len(flow), -1, -1, -1), grid,
@@ -56,7 +56,7 @@ def _smooth_mean(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     pooled = functional.avg_pool2d(torch.cat([frames * weight, weight + 1e-6], 1), 2)
     channels = pooled.flatten(0, 1)[:, None]
     for kernel in (_KERNEL[:, None], _KERNEL[None]):
-        channels = functional.conv2d(channels, kernel[None, None], padding='same')
+        channels = functional.conv2d(channels, kernel[None, None].to(channels), padding='same')
     pooled = channels.view_as(pooled)
     return functional.interpolate(pooled[:, :3] / pooled[:, 3:], size=frames.shape[-2:],
                                   mode='bilinear')

@@ -135,11 +135,13 @@ class TabletopWorldModel(nn.Module):
         """
         flow = self.flow(latents.flatten(0, 1)[None], maps)
         cell_px = self.image_size[0] / self.latent_shape[2]
-        picture = torch.from_numpy(newest).permute(2, 0, 1).float() / 255
+        device = latents.device
+        picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
         displacement, hole = flow.displacement[0] * cell_px, flow.hole[0].sigmoid()
         if held is None:
             return carry(picture, displacement, hole)
-        return held.put(carry(picture, displacement, hole, held.left()))
+        carried = carry(picture, displacement, hole, held.left().to(device))
+        return held.put(carried.cpu()).to(device)       # what is held is in the CPU's memory
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
