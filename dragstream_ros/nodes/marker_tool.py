@@ -146,7 +146,10 @@ class MarkerTool:
         if looks == self._shown or self._drag.is_held:
             return False
         left_px, right_px = [-0.5, 0.0], [view.size[0] - 0.5, 0.0]
-        self._shown = looks  # also if the calibration is of no use: that is said once
+        self._shown = looks  # also if something is missing: that is said once
+        if not view.frame_id:
+            raise _invalid('The camera images have no frame_id, so the handle has no place; have '
+                           'the camera driver fill it in.')
         camera = self._view.camera
         left_m, right_m = camera.rays(np.array([left_px, right_px]))
         position_m = self._drag.rest_m(view, camera)

@@ -44,11 +44,15 @@ class PredictionOutput:
         self._clip = self._publisher(PredictedClip, 'prediction/clip', EVERY)
         self._preview = self._publisher(Image, 'preview/image')
         self._annotations = self._publisher(ImageMarker, 'prediction/annotations')
-        self._foxglove = None
+        self._foxglove: LifecyclePublisher | None = None
         if drag_annotations.foxglove is not None:
             self._foxglove = self._publisher(
                 drag_annotations.foxglove.ImageAnnotations, 'prediction/annotations/foxglove')
         self._markers = self._publisher(MarkerArray, 'prediction/markers')
+        self._drawn = [
+            publisher for publisher in (
+                self._preview, self._annotations, self._foxglove, self._markers)
+            if publisher is not None]
         # Not gated by the lifecycle: missing weights are told before the node is active.
         self.info = node.create_publisher(PredictionInfo, 'prediction/info', STATE)
 
@@ -90,6 +94,8 @@ class PredictionOutput:
             self._compressed.publish(CompressedImage(
                 header=header, format='rgb8; jpeg compressed bgr8',
                 data=byte_array(encode_jpeg(frame, quality=jpeg_quality))))
+        if not any(map(_wanted, self._drawn)):
+            return
         paths = self._paths.paths(shown)
         if _wanted(self._preview):
             self._preview.publish(image_from_array(draw_preview(
