@@ -85,14 +85,21 @@ def test_a_hole_is_filled_with_the_colour_around_it() -> None:
 def test_the_true_flow_has_the_least_loss() -> None:
     truth = Flow(torch.rand(1, FRAMES, 2, 64, 64) * 2,
                  (torch.rand(1, FRAMES, 1, 64, 64) > 0.8).float())
+    known = torch.ones_like(truth.hole)
     sure = Flow(truth.displacement, (2 * truth.hole - 1) * 20)
     wrong = Flow(truth.displacement + 1, sure.hole)
-    loss, error = flow_loss(sure, truth, FlowTraining())
+    loss, error = flow_loss(sure, truth, known, FlowTraining())
     assert loss < 1e-6 and error == 0
-    assert flow_loss(wrong, truth, FlowTraining())[0] > 1
+    assert flow_loss(wrong, truth, known, FlowTraining())[0] > 1
 
 
 def test_what_was_hidden_before_may_have_come_from_anywhere() -> None:
     truth = Flow(torch.zeros(1, 1, 2, 8, 8), torch.ones(1, 1, 1, 8, 8))
     guess = Flow(torch.rand(1, 1, 2, 8, 8), torch.full((1, 1, 1, 8, 8), 20.0))
-    assert flow_loss(guess, truth, FlowTraining())[0] < 1e-6
+    assert flow_loss(guess, truth, torch.ones_like(truth.hole), FlowTraining())[0] < 1e-6
+
+
+def test_nothing_is_learnt_where_the_truth_is_unknown() -> None:
+    truth = Flow(torch.zeros(1, 1, 2, 8, 8), torch.zeros(1, 1, 1, 8, 8))
+    wrong = Flow(torch.rand(1, 1, 2, 8, 8), torch.full((1, 1, 1, 8, 8), 20.0))
+    assert flow_loss(wrong, truth, torch.zeros_like(truth.hole), FlowTraining())[0] == 0

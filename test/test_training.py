@@ -161,7 +161,7 @@ def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) 
     config = train_flow.FlowTraining(batch=2)
     samples = train_flow.draw_flows(model.flow, latents, episodes, config, rng)
     flow = model.flow(samples.newest, samples.maps)
-    assert train_flow.flow_loss(flow, samples, config)[0].is_meta
+    assert train_flow.flow_loss(flow, samples.truth, samples.known, config)[0].is_meta
     assert train_flow.picture_error(flow, samples, model.flow.config.fine).is_meta
 
     drawing = train_dynamics.DynamicsTraining(batch=1, with_regions=0.0)

@@ -79,16 +79,15 @@ def draw_flows(net: FlowNet, latents: Sequence[torch.Tensor], episodes: Sequence
                        stacked('known')[:, :, None], torch.stack(pictures).to(DEVICE))
 
 
-def flow_loss(flow: Flow, samples: FlowSamples,
+def flow_loss(flow: Flow, truth: Flow, known: torch.Tensor,
               config: FlowTraining) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss, and the mean error of moving cells in latent cells."""
-    truth = samples.truth
     error = (flow.displacement - truth.displacement).abs().sum(2, keepdim=True)
     moving = (truth.displacement.norm(dim=2, keepdim=True) > 0.05).float()
-    seen = samples.known * (1 - truth.hole)
+    seen = known * (1 - truth.hole)
     weight = seen * (1 + config.moving_weight * moving)
     cross_entropy = functional.binary_cross_entropy_with_logits(
-        flow.hole, truth.hole, samples.known)
+        flow.hole, truth.hole, known)
     shown = (error * seen * moving).sum() / (seen * moving).sum().clamp_min(1)
     return (error * weight).mean() + config.hole_weight * cross_entropy, shown.detach()
 
@@ -124,10 +123,10 @@ def train_flow(net: FlowNet, latents: Sequence[torch.Tensor], episodes: Sequence
         with autocast():
             flow = net(newest, samples.maps)
         flow = Flow(flow.displacement.float(), flow.hole.float())
-        loss, error = flow_loss(flow, samples, config)
+        loss, error = flow_loss(flow, samples.truth, samples.known, config)
         pictures_off = picture_error(flow, samples, net.config.fine)
         loss = loss + config.picture_weight * pictures_off
         with torch.no_grad():
-            still, _ = flow_loss(Flow(torch.zeros_like(samples.truth.displacement),
-                                      torch.zeros_like(samples.truth.hole)), samples, config)
+            rest = Flow(torch.zeros_like(flow.displacement), torch.zeros_like(flow.hole))
+            still, _ = flow_loss(rest, samples.truth, samples.known, config)
         loop.update(loss, moving_error=error, picture_error=pictures_off, loss_at_rest=still)
