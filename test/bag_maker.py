@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from rclpy.serialization import serialize_message
 from recording_maker import PERIOD_SECS, image, ns
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from dragstream_ros.adapters.image import array_from_image, byte_array, encode_jpeg
+from dragstream_ros.evaluation.prediction_bag import typestore
+from dragstream_ros.msg import Drag
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -25,12 +27,13 @@ def write_bag(
     image_topics: tuple[str, ...] = ('/cam/image_raw',),
     focal_px: float = 0.0,
     is_zstd: bool = False,
+    drags: Sequence[Drag] = (),
 ) -> pathlib.Path:
     """A square that moves, at 10 Hz; stamps from 1 s on, recorded from START_NS on."""
     writer = Writer(folder, version=9, storage_plugin=storage)
     if is_zstd:
         writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
-    store = get_typestore(Stores.ROS2_KILTED)
+    store = typestore()
     kind = 'sensor_msgs/msg/CompressedImage' if is_compressed else 'sensor_msgs/msg/Image'
     with writer:
         images = [writer.add_connection(topic, kind, typestore=store) for topic in image_topics]
@@ -49,4 +52,8 @@ def write_bag(
             for connection in images:
                 writer.write(connection, logged_ns, serialize_message(message))
             writer.write(info, logged_ns, serialize_message(calibration))
+        if drags:
+            topic = writer.add_connection('/drag', 'dragstream_ros/msg/Drag', typestore=store)
+            for message in drags:
+                writer.write(topic, START_NS + ns(secs), serialize_message(message))
     return folder

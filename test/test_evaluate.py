@@ -10,6 +10,7 @@ import pytest
 from bag_maker import write_bag
 from command_line import finish, start
 from evaluate_here import CrewHere
+from recording_maker import drag
 
 from dragstream_ros import cli
 from dragstream_ros.evaluation.footage import evaluate
@@ -157,11 +158,35 @@ def test_half_written_verdicts_are_made_anew(bag, evaluated, run, tmp_path):
 
 def test_drags_can_be_given_and_say_where_starts_are(bag, run, tmp_path):
     drags = tmp_path / 'drags.yaml'
-    drags.write_text('[{at_secs: 2.5, path: [[20, 26], [40, 26]]}]')
+    drags.write_text('[{at_secs: 2.5, path: [[20, 26], [40, 26]]}, {at_secs: 3, path: [[99, 1]]}]')
     status, complaints = run(
         bag, '--drags', drags, '--horizon', 1, '--output', tmp_path / 'result')
-    assert status == DONE, complaints
+    assert status == INCOMPLETE, complaints     # the second begins outside of the picture
     only, = read(tmp_path / 'result')['starts']
     assert only['start_secs'] == pytest.approx(2.5)
     # 20 of 64 px become 40 of 128.
     assert only['handles'][0]['asked_px'][-1] == pytest.approx([80.5, 52.5])
+    problem, = read(tmp_path / 'result')['footage']['bag']['problems']
+    assert problem.startswith('A drag was left out: ')
+
+
+def test_drags_that_were_recorded_are_made_again(run, tmp_path):
+    recorded = [
+        drag('one', 3.0, (10, 24), (20, 24)), drag('one', 3.0, (10, 24), (30, 24), phase=1),
+        drag('one', 3.0, phase=2), drag('taken back', 4.0, (5, 5), (9, 9)),
+        drag('taken back', 4.0, phase=3), drag('outside', 4.0, (99, 9))]
+    bag = write_bag(tmp_path / 'bag', secs=5.0, drags=recorded)
+    status, complaints = run(
+        bag, '--drags', 'recorded', '--horizon', 1, '--output', tmp_path / 'result')
+    assert status == INCOMPLETE, complaints
+    results = read(tmp_path / 'result')
+    only, = results['starts']
+    assert only['start_secs'] == pytest.approx(2.0)     # the first image is of 1.0 s
+    asked_px = only['handles'][0]['asked_px']
+    assert asked_px[-1][0] - asked_px[0][0] == pytest.approx(40.0)
+    assert 'A recorded drag was left out' in results['footage']['bag']['problems'][0]
+
+
+def test_where_no_drags_were_recorded_that_is_said(bag, run, tmp_path):
+    status, complaints = run(bag, '--drags', 'recorded', '--output', tmp_path / 'result')
+    assert status == FAILED and 'bag holds no drags' in complaints

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from dragstream_ros.core.drag import DragHandle
+from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.evaluation.footage import plots
-from dragstream_ros.evaluation.footage.given_drags import GivenDrags
+from dragstream_ros.evaluation.footage.given_drags import read_drags
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
 from dragstream_ros.evaluation.footage.score import MEASURES, Scorer
 from dragstream_ros.evaluation.footage.summary import mean_with_interval, summarise
@@ -72,8 +72,8 @@ def test_a_missing_picture_leaves_a_gap_in_the_times_only():
 @pytest.fixture
 def scorer():
     frames = film()
-    handles = observe_drags(frames[0], list(frames[1:]), period_secs=PERIOD_SECS)
-    return Scorer(frames[0], list(frames[1:]), handles, period_secs=PERIOD_SECS)
+    handle, = observe_drags(frames[0], list(frames[1:]), period_secs=PERIOD_SECS)
+    return Scorer(frames[0], list(frames[1:]), handle.path_px[None])
 
 
 def test_the_truth_is_on_its_path_and_alike(scorer):
@@ -112,7 +112,7 @@ def test_a_background_that_brightens_is_counted_in_levels(scorer):
 
 def test_where_no_picture_was_recorded_nothing_is_compared():
     frames = film()
-    scorer = Scorer(frames[0], [None, *frames[2:]], (), period_secs=PERIOD_SECS)
+    scorer = Scorer(frames[0], [None, *frames[2:]], np.zeros((0, N_STEPS + 1, 2)))
     scores = scorer.score(frames[1:])
     assert np.isnan(scores['psnr_db'][0]) and np.isfinite(scores['psnr_db'][1])
     assert np.isnan(scores['objmc_px']).all()
@@ -181,11 +181,14 @@ def test_given_drags_of_one_moment_go_together_at_constant_speed(tmp_path):
     file = tmp_path / 'drags.yaml'
     file.write_text('- {at_secs: 2, path: [[0, 0], [30, 0], [30, 10]], duration_secs: 2}\n'
                     '- {at_secs: 2, path: [[5, 5]]}\n- {at_secs: 1, path: [[1, 1], [2, 2]]}\n')
-    drags = GivenDrags(file)
+    drags = read_drags(file)
     assert drags.at_secs == (1.0, 2.0)
-    moving, staying = drags.handles(2.0)
-    assert isinstance(moving, DragHandle) and moving.times_secs.tolist() == [0.0, 1.5, 2.0]
-    assert staying.path_px.tolist() == [[5.0, 5.0]]
+    command = drags.command(2.0, Letterbox((64, 48), (128, 128)), stamp_ns=7, duration_secs=3.0)
+    moving, staying = command.handles
+    assert moving.times_secs.tolist() == [0.0, 1.5, 2.0]
+    assert moving.path_px.tolist() == [[0.5, 16.5], [60.5, 16.5], [60.5, 36.5]]
+    assert staying.path_px.tolist() == [[10.5, 26.5]]
+    assert (command.stamp_ns, command.duration_secs) == (7, 3.0)
 
 
 @pytest.mark.parametrize('low, high', [(0.0, 1.0), (-3.2, 0.1), (17.0, 17.4), (0.0, 12345.0)])

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import pathlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rosbags.interfaces import Connection
@@ -31,7 +31,8 @@ class BagError(Exception):
 class BagMessage:
     """One message as it was recorded.
 
-    logged_ns: when, on the recorder's clock. type: IMAGE, COMPRESSED_IMAGE or CAMERA_INFO.
+    logged_ns: when, on the recorder's clock. type: IMAGE, COMPRESSED_IMAGE or CAMERA_INFO, or what
+    was asked for.
     cdr: the serialised message, as a publisher takes it.
     """
 
@@ -41,7 +42,7 @@ class BagMessage:
 
     @property
     def stamp_ns(self) -> int:
-        """The stamp in the message's header, which all three types begin with."""
+        """The stamp in the header, which the message must begin with."""
         return stamp_of(self.cdr)
 
 
@@ -78,10 +79,18 @@ class ImageBag:
 
         :raises BagError: the bag is damaged; what lies before the damage has been given
         """
-        wanted = {self.image_topic, self.camera_info_topic}
+        topics = {self.image_topic, self.camera_info_topic}
+        yield from self._read(lambda connection: connection.topic in topics)
+
+    def messages_of(self, type_name: str) -> Iterator[BagMessage]:
+        """Give all messages of a type, oldest first; raises BagError as messages() does."""
+        yield from self._read(lambda connection: _type(connection) == type_name)
+
+    def _read(self, is_wanted: Callable[[Connection], bool]) -> Iterator[BagMessage]:
         with _reading(self.path, salvage=bool(self.problems)) as (reader, _):
-            connections = [
-                connection for connection in reader.connections if connection.topic in wanted]
+            connections = [found for found in reader.connections if is_wanted(found)]
+            if not connections:     # to rosbags, none means all
+                return
             try:
                 for connection, logged_ns, cdr in reader.messages(connections):
                     if not _is_plain(cdr):

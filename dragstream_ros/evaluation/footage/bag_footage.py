@@ -10,6 +10,7 @@ import numpy as np
 
 from dragstream_ros.adapters.image import decode_compressed, decode_image
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags, drags_of_messages
 from dragstream_ros.evaluation.footage.shots import FootageError, Shot
 from dragstream_ros.evaluation.image_bag import (
     COMPRESSED_IMAGE,
@@ -18,6 +19,8 @@ from dragstream_ros.evaluation.image_bag import (
     open_image_bag,
     typestore,
 )
+
+DRAG = 'dragstream_ros/msg/Drag'
 
 
 class BagFootage:
@@ -31,6 +34,7 @@ class BagFootage:
         self.duration_secs = self._bag.duration_secs
         self.problems = list(self._bag.problems)
         self.notes = []
+        self._has_stamps = True
         if self._bag.is_synthetic:
             self.notes.append('Its transport is synthetic: a program wrote this bag, no recorder.')
         if not self._bag.is_calibrated:
@@ -38,23 +42,38 @@ class BagFootage:
 
     def shots(self) -> Iterator[Shot]:
         """Give the pictures by the camera's stamps, or by the recorder's where it has none."""
-        has_stamps = None
+        found_any = False
         try:
             for message in self._bag.messages():
                 if message.type != self._bag.image_type:
                     continue
-                if has_stamps is None:
-                    has_stamps = message.stamp_ns > 0
-                    if not has_stamps:
-                        self.notes.append('Its images have no stamps: the times are those at which '
-                                          'they were recorded.')
+                if not found_any:
+                    found_any, self._has_stamps = True, message.stamp_ns > 0
                 yield Shot(
-                    stamp_ns=message.stamp_ns if has_stamps else message.logged_ns,
+                    stamp_ns=message.stamp_ns if self._has_stamps else message.logged_ns,
                     decode=functools.partial(decode_message, message))
         except BagError as error:
             self.problems.append(str(error))
-        if has_stamps is None:
+        if not found_any:
             raise FootageError(f'{self.path} holds no image that can be read.')
+        if not self._has_stamps:
+            self.notes.append('Its images have no stamps: the times are those at which they were '
+                              'recorded.')
+
+    def recorded_drags(self) -> GivenDrags:
+        """The dragstream_ros/Drag messages of the bag; raises FootageError where there are none."""
+        try:
+            first = next(self.shots())
+            drags, problems = drags_of_messages(
+                list(self._bag.messages_of(DRAG)), first_ns=first.stamp_ns,
+                has_stamps=self._has_stamps)
+        except BagError as error:
+            raise FootageError(str(error)) from error
+        self.problems += problems
+        if not drags.at_secs:
+            raise FootageError(f'{self.name} holds no drags ({DRAG}) on its images; please give '
+                               '--drags a file, or leave it out.')
+        return drags
 
 
 def decode_message(message: BagMessage) -> np.ndarray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.drag import DragCommand, DragMode, position_at
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
@@ -27,15 +27,15 @@ DIGITS = 5      # of what is written; the last bits of a float say nothing
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A start to be judged: key names it, drags is None where they are to be found in it.
+    """A start to be judged.
 
-    drags: paths in pixels of the recorded pictures.
+    key: names it. command: what is dragged, in the model's pixels; None: to be found in the motion.
     """
 
     key: str
     footage: str
     window: Window
-    drags: tuple[DragHandle, ...] | None
+    command: DragCommand | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,29 +69,24 @@ class Judge:
 
     def judge(self, task: Task) -> Judged:
         """Judge one start; the same task gives the same case."""
-        window, period_secs = task.window, self.world_model.frame_period_secs
+        window = task.window
         box = window.letterbox
         newest = box.crop(window.past[-1])
         future = [None if picture is None else box.crop(picture) for picture in window.future]
-        if task.drags is None:
-            handles = observe_drags(newest, future, period_secs=period_secs)
-        else:
-            handles = tuple(
-                _moved(handle, box.target_to_content(box.to_target(handle.path_px)))
-                for handle in task.drags)
-
-        predictions, drifts, timing = self._predict(window, handles)
+        command = task.command or self._observed(window, newest, future)
+        predictions, drifts, timing = self._predict(window, command)
         frames = {name: box.crop(pictures) for name, pictures in predictions.items()}
         before = box.crop(window.past[-2]) if len(window.past) > 1 else newest
         frames['copy_last'] = copy_last(newest, len(future))
         frames['constant_flow'] = constant_flow(before, newest, len(future))
         frames['autoencoder'] = self._through_autoencoder(window)
 
-        scorer = Scorer(newest, future, handles, period_secs=period_secs)
+        ways_px = self._ways_px(window, command)
+        scorer = Scorer(newest, future, ways_px)
         scores = {name: scorer.score(pictures) for name, pictures in frames.items()}
         for name, drift in drifts.items():
             scores[name]['drift'] = drift
-        shown = 'dragged' if handles else 'undragged'
+        shown = 'undragged' if command is None else 'dragged'
         case = {
             'key': task.key,
             'footage': task.footage,
@@ -101,14 +96,37 @@ class Judge:
             'shown': shown,
             'psnr_db': _rounded(float(np.nanmean(scores[shown]['psnr_db']))),
             'picture_size': list(box.content_size),
-            'handles': [{'asked_px': np.round(way, 2).tolist()} for way in scorer.ways_px],
+            'handles': [{'asked_px': np.round(way, 2).tolist()} for way in ways_px],
             'scores': {name: _rounded_scores(found) for name, found in scores.items()},
         }
         timing['peak_memory_mb'] = round(peak_resident_bytes() / 1e6)
         return Judged(key=task.key, case=case, timing=timing,
                       strip=draw_strip([future, frames.get('dragged'), frames['undragged']]))
 
-    def _predict(self, window: Window, handles: Sequence[DragHandle]) -> tuple[
+    def _observed(self, window: Window, newest: np.ndarray,
+                  future: Sequence[np.ndarray | None]) -> DragCommand | None:
+        """A drag of what moves, None where nothing does."""
+        period_secs = self.world_model.frame_period_secs
+        handles = observe_drags(newest, future, period_secs=period_secs)
+        if not handles:
+            return None
+        corner = _corner_px(window)
+        return DragCommand(
+            drag_id='observed', operator_id='', mode=DragMode.ANIMATE,
+            handles=tuple(replace(x, path_px=x.path_px + corner) for x in handles),
+            image_size=window.letterbox.target_size, stamp_ns=window.past_ns[-1],
+            duration_secs=len(future) * period_secs)
+
+    def _ways_px(self, window: Window, command: DragCommand | None) -> np.ndarray:
+        """(handles, 1 + T, 2): where each handle is, and shall be, in pixels of the content."""
+        if command is None:
+            return np.zeros((0, len(window.future) + 1, 2))
+        times_secs = self.world_model.frame_period_secs * np.arange(len(window.future) + 1)
+        return np.array([
+            [position_at(handle, secs, command.duration_secs) for secs in times_secs]
+            for handle in command.handles]) - _corner_px(window)
+
+    def _predict(self, window: Window, command: DragCommand | None) -> tuple[
             dict[str, np.ndarray], dict[str, list[float]], dict[str, Any]]:
         """Frames and drift a frame, by system, and how long it took."""
         count = len(window.future)
@@ -122,10 +140,12 @@ class Judge:
         stream.reset(window.past, window.past_ns)
         timing: dict[str, Any] = {'observe_ms': _ms_since(started) / len(window.past)}
         frames, drifts = {}, {}
-        for name in ('dragged', 'undragged') if handles else ('undragged',):
+        systems = {'undragged': None} if command is None else {
+            'dragged': command, 'undragged': None}
+        for name, drag in systems.items():
             twin = stream.branch()
-            if name == 'dragged':
-                twin.push_drag(self._command(window, handles))
+            if drag is not None:
+                twin.push_drag(drag)
             started = time.perf_counter()
             chunks, ready_ms = [], []
             while (chunk := twin.step()) is not None:
@@ -135,15 +155,6 @@ class Judge:
             drifts[name] = [chunk.drift for chunk in chunks for _ in chunk.frames][:count]
             timing[name] = {'first_chunk_ms': ready_ms[0], 'horizon_ms': ready_ms[-1]}
         return frames, drifts, timing
-
-    def _command(self, window: Window, handles: Sequence[DragHandle]) -> DragCommand:
-        box = window.letterbox
-        corner = np.array(box.content_box[:2], np.float64)
-        return DragCommand(
-            drag_id='recorded', operator_id='recording', mode=DragMode.ANIMATE,
-            handles=tuple(_moved(handle, handle.path_px + corner) for handle in handles),
-            image_size=box.target_size, stamp_ns=window.past_ns[-1],
-            duration_secs=len(window.future) * self.world_model.frame_period_secs)
 
     def _through_autoencoder(self, window: Window) -> np.ndarray:
         """What came, as well as the model can show it; a missing picture as the one before."""
@@ -155,8 +166,9 @@ class Judge:
         return window.letterbox.crop(model.decode(model.encode(np.stack(pictures))))
 
 
-def _moved(handle: DragHandle, path_px: np.ndarray) -> DragHandle:
-    return DragHandle(path_px=path_px, times_secs=handle.times_secs)
+def _corner_px(window: Window) -> np.ndarray:
+    """Where the content begins in the model's picture."""
+    return np.array(window.letterbox.content_box[:2], np.float64)
 
 
 def _rounded_scores(scores: Scores) -> dict[str, list[float | None]]:

@@ -15,8 +15,11 @@ from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.drag_plan import DragPlanError
 from dragstream_ros.evaluation.footage.case import JudgeConfig
 from dragstream_ros.evaluation.footage.crew import Crew, CrewError
-from dragstream_ros.evaluation.footage.evaluation import Evaluation, EvaluationConfig
-from dragstream_ros.evaluation.footage.given_drags import GivenDrags
+from dragstream_ros.evaluation.footage.evaluation import (
+    OBSERVED,
+    Evaluation,
+    EvaluationConfig,
+)
 from dragstream_ros.evaluation.footage.open_footage import open_footage
 from dragstream_ros.evaluation.footage.result_folder import ResultFolderError
 from dragstream_ros.evaluation.footage.shots import Footage, FootageError
@@ -45,9 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--horizon', type=float, default=window.horizon_secs, metavar='SECS',
         help='how far each predicts (default: %(default)s)')
     parser.add_argument(
-        '--drags', type=pathlib.Path, metavar='YAML',
-        help='start where these begin, and drag so, instead of as things were seen to move: a list '
-        'of {at_secs, path: [[x, y], ...], duration_secs}')
+        '--drags', default=OBSERVED, metavar='FILE',
+        help='observed: as things were seen to move (default); recorded: the Drag messages of the '
+        'bags; or a YAML list of {at_secs, path: [[x, y], ...], duration_secs}. The last two also '
+        'say where predictions start')
     parser.add_argument('--image-topic', default='', help='which images, if a bag has several')
     parser.add_argument(
         '--video-rate', type=float, metavar='HZ', help="pictures per second, for the file's own")
@@ -73,11 +77,10 @@ def main(args: argparse.Namespace) -> int:
             footage, unreadable = _open_all(args)
             if not footage:
                 return FAILED
-            drags = GivenDrags(args.drags) if args.drags else None
-            config = _config(args, () if drags is None else drags.at_secs)
+            config = _config(args)
             evaluation = Evaluation(
-                config, footage, drags=drags, weights=args.weights, output=args.output,
-                resume=args.resume, out=sys.stdout)
+                config, footage, weights=args.weights, output=args.output, resume=args.resume,
+                out=sys.stdout)
             with Crew(n_jobs=args.jobs, world_model=args.world_model, weights=args.weights,
                       config=config.judge) as crew:
                 summary, problems = evaluation.run(crew)
@@ -117,9 +120,9 @@ def _open_all(args: argparse.Namespace) -> tuple[list[Footage], int]:
     return opened, n_unreadable
 
 
-def _config(args: argparse.Namespace, at_secs: tuple[float, ...]) -> EvaluationConfig:
+def _config(args: argparse.Namespace) -> EvaluationConfig:
     return EvaluationConfig(
-        world_model=args.world_model, image_topic=args.image_topic, video_rate_hz=args.video_rate,
-        window=WindowConfig(
-            every_secs=args.every, horizon_secs=args.horizon, at_secs=at_secs),
+        world_model=args.world_model, drags=args.drags, image_topic=args.image_topic,
+        video_rate_hz=args.video_rate,
+        window=WindowConfig(every_secs=args.every, horizon_secs=args.horizon),
         judge=JudgeConfig(control=args.control, profile=args.profile, seed=args.seed))

@@ -6,21 +6,23 @@ import pathlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TextIO
 
 import numpy as np
 
 import dragstream_ros
+from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.footage.case import JudgeConfig, Task
 from dragstream_ros.evaluation.footage.crew import Crew, ModelFace
-from dragstream_ros.evaluation.footage.given_drags import GivenDrags
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags, read_drags
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
 from dragstream_ros.evaluation.footage.report.render import render_report
 from dragstream_ros.evaluation.footage.result_folder import ResultFolder
 from dragstream_ros.evaluation.footage.shots import Footage, FootageError, ModelClock
 from dragstream_ros.evaluation.footage.summary import summarise
-from dragstream_ros.evaluation.footage.windows import WindowConfig, Windows
+from dragstream_ros.evaluation.footage.windows import Window, WindowConfig, Windows
 from dragstream_ros.evaluation.machine import (
     describe_code,
     describe_machine,
@@ -30,12 +32,18 @@ from dragstream_ros.evaluation.metrics import percentiles
 from dragstream_ros.evaluation.progress import Progress, bar
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
+OBSERVED, RECORDED = 'observed', 'recorded'     # where drags come from, if not from a file
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """All that the numbers depend on, apart from footage and weights."""
+    """All that the numbers depend on, apart from footage and weights.
+
+    drags: OBSERVED, RECORDED, or a file.
+    """
 
     world_model: str = NAME
+    drags: str = OBSERVED
     image_topic: str = ''
     video_rate_hz: float | None = None
     window: WindowConfig = field(default_factory=WindowConfig)
@@ -46,17 +54,18 @@ class Evaluation:
     """Judges all footage with a crew, and writes results.json, timing.json and report.html."""
 
     def __init__(
-        self, config: EvaluationConfig, footage: Sequence[Footage], *, drags: GivenDrags | None,
-        weights: str, output: pathlib.Path, resume: bool, out: TextIO,
+        self, config: EvaluationConfig, footage: Sequence[Footage], *, weights: str,
+        output: pathlib.Path, resume: bool, out: TextIO,
     ) -> None:
         """Look at the footage and make or open the folder; raises ResultFolderError."""
-        self._config, self._drags, self._out = config, drags, out
+        self._config, self._out = config, out
         self._footage = dict(zip(_unlike(found.name for found in footage), footage))
+        self._drags = self._given_drags()
         self._say('Reading the footage once, for its hash ...')
         self._question: dict[str, Any] = {
             'version': dragstream_ros.__version__,
             'config': asdict(config),
-            'drags': None if drags is None else drags.described(),
+            'drags': {name: drags.described() for name, drags in self._drags.items()},
             'weights_sha256': _weights_sha256(config.world_model, weights),
             'footage': {name: sha256_of(found.path) for name, found in self._footage.items()}}
         self._folder = ResultFolder(output, question=self._question, resume=resume)
@@ -69,8 +78,7 @@ class Evaluation:
         """
         machine = describe_machine()        # before the work: later, the load is our own
         model = crew.model_face()
-        n_expected = sum(
-            self._n_starts(found.duration_secs) for found in self._footage.values())
+        n_expected = sum(self._n_starts(*named) for named in self._footage.items())
         n_before, started = len(self._folder.keys()), time.monotonic()
         for n_new, judged in enumerate(crew.judged(self._tasks(model)), 1):
             self._folder.add(judged)
@@ -78,28 +86,59 @@ class Evaluation:
         self._progress.finish()
         return self._write_files(machine, model)
 
+    def _given_drags(self) -> dict[str, GivenDrags]:
+        """By footage; none where they are to be observed. Footage without drags is left out."""
+        source = self._config.drags
+        if source == OBSERVED:
+            return {}
+        if source != RECORDED:
+            return dict.fromkeys(self._footage, read_drags(pathlib.Path(source)))
+        found = {}
+        for name, footage in self._footage.items():
+            try:
+                found[name] = footage.recorded_drags()
+            except FootageError as error:
+                footage.problems.append(str(error))
+        return found
+
     def _tasks(self, model: ModelFace) -> Iterator[Task]:
         done = set(self._folder.keys())
         for name, footage in self._footage.items():
-            clock = ModelClock(
-                footage, period_secs=model.frame_period_secs, model_size=model.image_size)
-            windows = Windows(self._config.window, period_secs=model.frame_period_secs)
-            found_any = False
+            if self._config.drags != OBSERVED and name not in self._drags:
+                continue
             try:
-                for window in windows.cut(clock.ticks()):
-                    found_any = True
+                for window in self._windows(name, footage, model):
                     key = f'{name}.{window.number:05d}'
-                    if key not in done:
-                        yield Task(
-                            key=key, footage=name, window=window, drags=None
-                            if self._drags is None else self._drags.handles(window.due_secs))
+                    if key in done:
+                        continue
+                    try:
+                        command = self._command(name, window)
+                    except DragStreamError as error:
+                        footage.problems.append(f'A drag was left out: {error}')
+                    else:
+                        yield Task(key=key, footage=name, window=window, command=command)
             except FootageError as error:
                 footage.problems.append(str(error))
-                found_any = True
-            if not found_any:
-                footage.problems.append(
-                    f'{name} has no {self._config.window.needed_secs:g} s of pictures in a row, '
-                    'which one start needs.')
+
+    def _windows(self, name: str, footage: Footage, model: ModelFace) -> Iterator[Window]:
+        config = self._config.window
+        if name in self._drags:
+            config = replace(config, at_secs=self._drags[name].at_secs)
+        clock = ModelClock(
+            footage, period_secs=model.frame_period_secs, model_size=model.image_size)
+        window = None
+        for window in Windows(config, period_secs=model.frame_period_secs).cut(clock.ticks()):
+            yield window
+        if window is None:
+            raise FootageError(f'{name} has no {config.needed_secs:g} s of pictures in a row, '
+                               'which one start needs.')
+
+    def _command(self, name: str, window: Window) -> DragCommand | None:
+        if name not in self._drags:
+            return None
+        return self._drags[name].command(
+            window.due_secs, window.letterbox, stamp_ns=window.past_ns[-1],
+            duration_secs=self._config.window.horizon_secs)
 
     def _write_files(
         self, machine: dict[str, Any], model: ModelFace
@@ -137,11 +176,11 @@ class Evaluation:
         self._say(f'{len(cases)} starts judged: ' + ', '.join(map(str, paths)))
         return results['summary'], problems
 
-    def _n_starts(self, secs: float) -> int:
+    def _n_starts(self, name: str, footage: Footage) -> int:
         window = self._config.window
-        if window.at_secs:
-            return sum(at <= secs - window.horizon_secs for at in window.at_secs)
-        return max(0, int((secs - window.needed_secs) / window.every_secs) + 1)
+        if self._config.drags != OBSERVED:
+            return len(self._drags[name].at_secs) if name in self._drags else 0
+        return max(0, int((footage.duration_secs - window.needed_secs) / window.every_secs) + 1)
 
     def _show(self, n_before: int, n_new: int, n_all: int, started: float) -> None:
         done = n_before + n_new

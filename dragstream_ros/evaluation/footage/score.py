@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dragstream_ros.core.drag import DragHandle, position_at
 from dragstream_ros.evaluation.metrics import MOVING_LEVELS, moving_pixels, psnr_db, ssim_map
 from dragstream_ros.masks.track_points import track_through
 
@@ -57,24 +56,17 @@ class Scorer:
     """Scores predictions of one future.
 
     newest: (H, W, 3) uint8 RGB, the last real picture. future: (H, W, 3) each, None where none was
-    recorded. handles: what was dragged, in the same pixels; a path's times are the future's.
-    ways_px: (handles, 1 + T, 2), where each was, and is asked to be at each picture.
+    recorded. ways_px: (handles, 1 + T, 2), where what is dragged was, and shall be at each picture.
     """
 
     def __init__(
-        self, newest: np.ndarray, future: Sequence[np.ndarray | None],
-        handles: Sequence[DragHandle], *, period_secs: float,
+        self, newest: np.ndarray, future: Sequence[np.ndarray | None], ways_px: np.ndarray
     ) -> None:
-        self._newest, self._future = newest, future
+        self._newest, self._future, self._ways_px = newest, future, ways_px
         self._moving = [
             None if picture is None else moving_pixels(picture[None], newest)[0]
             for picture in future]
         self._still = _far_from_any(self._moving, newest.shape[:2])
-        duration_secs = len(future) * period_secs
-        self.ways_px = np.array([
-            [position_at(handle, index * period_secs, duration_secs)
-             for index in range(len(future) + 1)]
-            for handle in handles]).reshape(len(handles), len(future) + 1, 2)
 
     def score(self, predicted: np.ndarray) -> Scores:
         """Score (T, H, W, 3) uint8 RGB; all measures but drift, which only the model knows."""
@@ -94,9 +86,9 @@ class Scorer:
 
     def _obedience(self, predicted: np.ndarray) -> Scores:
         """Mean distance from the path, share of the way and share of the lost, over the handles."""
-        if not len(self.ways_px):
+        if not len(self._ways_px):
             return {name: [np.nan] * len(predicted) for name in ('objmc_px', 'response', 'lost')}
-        ways = self.ways_px.swapaxes(0, 1)
+        ways = self._ways_px.swapaxes(0, 1)
         positions, found = track_through([self._newest, *predicted], ways[0])
         distances = np.linalg.norm(positions - ways, axis=-1)[1:]
         asked, moved = (ways - ways[0])[1:], (positions - positions[0])[1:]

@@ -13,6 +13,7 @@ import numpy as np
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.core.stream import LONGEST_GAP_SECS
 from dragstream_ros.errors import DragStreamError
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 
 NS = 1_000_000_000
 SMALLEST_PX = 16
@@ -47,6 +48,10 @@ class Footage(Protocol):
 
     def shots(self) -> Iterator[Shot]:
         """Give the pictures in the order they were recorded; raises FootageError."""
+        ...
+
+    def recorded_drags(self) -> GivenDrags:
+        """What operators dragged in the meantime; raises FootageError where nobody did."""
         ...
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 from dragstream_ros.evaluation.footage.shots import NS, FootageError, Shot
 
 SUFFIXES = ('.avi', '.gif', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
@@ -49,6 +50,11 @@ class VideoFootage:
                 number += 1
         finally:
             capture.release()
+
+    def recorded_drags(self) -> GivenDrags:
+        """A video has none; raises FootageError."""
+        raise FootageError(f'{self.name} is a video, in which no drags are recorded; please give '
+                           '--drags a file, or leave it out.')
 
 
 def _shot(picture: np.ndarray, stamp_ns: int) -> Shot:

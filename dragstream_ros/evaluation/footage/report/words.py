@@ -89,7 +89,7 @@ def notes(results: dict[str, Any]) -> list[str]:
 
 
 def _about_drags(results: dict[str, Any]) -> list[str]:
-    if results['drags'] is not None:
+    if results['drags']:
         return ['The drags were given. What was recorded need not have gone their way: then '
                 'likeness to it says nothing, and only the numbers about the dragged points count.']
     return [
