@@ -24,7 +24,9 @@ Tensors = Mapping[str, torch.Tensor]
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which becomes ``path`` at the end.
 
-    A kill or a full disk leaves no half file under the name, and what was there before.
+    A kill or a full disk leaves no half file under the name, but what was there before.
+
+    :raises OSError: it cannot be written; the text is a sentence
     """
     partial = path.with_name(f'{path.stem}.part{os.getpid()}{path.suffix}')
     try:
@@ -83,7 +85,7 @@ def save_model(model: TabletopWorldModel, folder: Path, card: dict[str, Any]) ->
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _not_written(path: Path, error: Exception) -> TrainingError:
-    return TrainingError(
+def _not_written(path: Path, error: Exception) -> OSError:
+    return OSError(
         f'{path} cannot be written ({getattr(error, "strerror", None) or error}). Make room there '
         'and start the same command again: it goes on where it was.')

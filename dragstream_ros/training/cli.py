@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     try:
         print('written:', _train(args))
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:
         raise SystemExit(f'dragstream train: {error}') from error
 
 
@@ -43,10 +43,7 @@ def _train(args: argparse.Namespace) -> Path:
     recordings = [*args.bags, *args.clips]
     path = args.config or config_file(
         'train_own_robot.yaml' if recordings else 'train_tabletop.yaml')
-    try:
-        args.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f'{args.folder} cannot be made ({error.strerror}).') from error
+    args.folder.mkdir(parents=True, exist_ok=True)
     remove_partial_files(args.folder)
     if recordings:
         return fit_own_robot(recordings, args.folder, read_config(path, StagesConfig()), args.first,
