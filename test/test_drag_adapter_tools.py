@@ -184,6 +184,28 @@ def test_a_turn_keeps_its_sense_past_half_a_circle():
     assert np.degrees(np.unwrap(np.arctan2(arms[:, 1], arms[:, 0]))[-1]) == pytest.approx(-270)
 
 
+def test_a_turn_of_a_few_degrees_is_told():
+    drag = pressed(operation=Operation.ROTATE)
+    drag.move(CENTRE_M, np.radians(4.0))
+    stroke = drag.let_go()
+    arm = stroke.path_px[-1] - stroke.centre_px
+    assert np.degrees(np.arctan2(arm[1], arm[0])) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize('x_m', [-0.77, 0.77])
+def test_what_is_near_the_edge_is_turned_with_a_shorter_arm(x_m):
+    drag = MarkerDrag()
+    drag.operation = Operation.ROTATE
+    drag.press(np.array([x_m, 0.0, 1.0]), view(), CAMERA, 0.0)
+    for degrees in range(0, 361, 10):
+        drag.move(CENTRE_M, np.radians(degrees))
+    path_px = drag.let_go().path_px
+    assert (path_px >= 0.0).all() and (path_px <= (WIDTH - 1, HEIGHT - 1)).all()
+    with pytest.raises(DragStreamError, match='too near the edge'):
+        drag.press(np.array([x_m * 1.03, 0.0, 1.0]), view(), CAMERA, 0.0)
+    assert not drag.is_held
+
+
 def test_a_pose_before_the_press_is_none_of_ours():
     drag = MarkerDrag()
     drag.move(CENTRE_M, 0.0)

@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dragstream_ros.adapters.camera_model import CameraModel
+from dragstream_ros.adapters.letterbox import Size
 from dragstream_ros.core.drag import DragMode, Operation
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.tools.stroke import Stroke, View, clamped, on_image, thinned
 
 NEXT_POINT_PX = 1.0  # a path's points are at least so far apart
-ARM = 0.03  # of the image width: the arm of a rotation, around the handle
+NEXT_TURN_RAD = 0.02
+# The arm of a rotation, around the handle, in image widths. Short, to be on what is turned, and
+# shorter near the edge; but a world model sees a small picture.
+LONGEST_ARM, SHORTEST_ARM = 0.03, 0.01
 
 
 class Choice(enum.IntEnum):
@@ -57,6 +61,7 @@ class MarkerDrag:
         self._config = config
         self._camera: CameraModel | None = None
         self._stroke: Stroke | None = None  # while held
+        self._arm_px = 0.0  # of a rotation
         self._told_secs = 0.0
         self._has_news = False
 
@@ -100,8 +105,9 @@ class MarkerDrag:
         grab_px = on_image(camera.project(position_m)[0], view.size)
         stroke = Stroke(view=view, path_px=grab_px[None], mode=self.mode, operation=self.operation)
         if self.operation is Operation.ROTATE:
-            arm_px = np.array([ARM * view.size[0], 0.0])
-            stroke = replace(stroke, centre_px=grab_px, path_px=(grab_px + arm_px)[None])
+            self._arm_px = _arm_px(grab_px, view.size)
+            start_px = grab_px + (self._arm_px, 0.0)
+            stroke = replace(stroke, centre_px=grab_px, path_px=start_px[None])
         self._camera, self._stroke = camera, stroke
         self._told_secs, self._has_news = now_secs, False
         return stroke
@@ -117,14 +123,15 @@ class MarkerDrag:
             if not np.isfinite(turn_rad):
                 raise DragStreamError(
                     ErrorCode.DRAG_NOT_FINITE, 'The turn is not a number; please drag again.')
-            arm_px = ARM * self._stroke.view.size[0]
             turned = np.array([np.cos(turn_rad), np.sin(turn_rad)])
-            position_px = self._stroke.centre_px + arm_px * turned
+            position_px = self._stroke.centre_px + self._arm_px * turned
+            step_px = self._arm_px * NEXT_TURN_RAD
         else:
-            position_px = clamped(
-                self._camera.project(position_m)[0], self._stroke.view.size)
+            position_px = self._camera.project(position_m)[0]
+            step_px = NEXT_POINT_PX
+        position_px = clamped(position_px, self._stroke.view.size)
         path_px = self._stroke.path_px
-        if np.linalg.norm(position_px - path_px[-1]) >= NEXT_POINT_PX:
+        if np.linalg.norm(position_px - path_px[-1]) >= step_px:
             self._stroke = replace(self._stroke, path_px=thinned(np.vstack([path_px, position_px])))
             self._has_news = True
 
@@ -139,3 +146,17 @@ class MarkerDrag:
         """The operator let go; the path, if that has not been told yet."""
         stroke, self._stroke = self._stroke, None
         return stroke if self._has_news else None
+
+
+def _arm_px(centre_px: np.ndarray, size: Size) -> float:
+    """How long the arm of a rotation may be for the whole circle to be in the image.
+
+    :raises DragStreamError: there is no room for one
+    """
+    width, height = size
+    room_px = float(min(*centre_px, width - 1 - centre_px[0], height - 1 - centre_px[1]))
+    if room_px < SHORTEST_ARM * width:
+        raise DragStreamError(
+            ErrorCode.DRAG_OUTSIDE_IMAGE,
+            'The handle is too near the edge to turn what is under it; place it further inside.')
+    return min(room_px, LONGEST_ARM * width)
