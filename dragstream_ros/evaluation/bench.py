@@ -18,6 +18,11 @@ from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation import bench_table
+from dragstream_ros.evaluation.console_load import (
+    ConsoleBenchError,
+    ConsoleLoadConfig,
+    run_console_load,
+)
 from dragstream_ros.evaluation.drag_benchmark import DragBenchmarkConfig, run_drag_benchmark
 from dragstream_ros.evaluation.drag_cases import DragCaseConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
@@ -35,7 +40,7 @@ from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models import load_world_model, set_up_inference
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
-PARTS = ('drags', 'model', 'speed', 'flat', 'ros')
+PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'part', nargs='?', default='all', choices=[*PARTS, 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
-        'ros: latencies over DDS (default: all)')
+        'ros: latencies over DDS; console: how soon the web page answers and what pages cost '
+        '(default: all)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -64,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         world_model = load_world_model(folder=str(args.weights or ''))
         report = _measure(world_model, args)
-    except (DragStreamError, NoGraphics, RosBenchError) as error:
+    except (DragStreamError, NoGraphics, RosBenchError, ConsoleBenchError) as error:
         print(f'dragstream bench: {error}', file=sys.stderr)
         return 1
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +96,8 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
             world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
-        'ros': lambda: run_ros_latency(configs['ros'])}
+        'ros': lambda: run_ros_latency(configs['ros']),
+        'console': lambda: run_console_load(configs['console'])}
     for part in parts:
         report['results'][part] = runs[part]()
         print('\n' + bench_table.TABLES[part](report['results'][part]), flush=True)
@@ -103,6 +110,7 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
     model = ModelBenchmarkConfig()
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
+    console = ConsoleLoadConfig(weights_folder=str(args.weights or ''))
     if args.quick:
         drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
         model = ModelBenchmarkConfig(
@@ -112,4 +120,6 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)
-    return {'drags': drags, 'model': model, 'speed': speed, 'flat': flat, 'ros': ros}
+        console = replace(console, drags=5, pairs=2)
+    return {'drags': drags, 'model': model, 'speed': speed, 'flat': flat, 'ros': ros,
+            'console': console}

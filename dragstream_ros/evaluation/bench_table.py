@@ -168,5 +168,15 @@ def _ros(result: dict[str, Any]) -> str:
         f'  problems: {"; ".join(result["problems"]) or "none"}'])
 
 
+def _console(result: dict[str, Any]) -> str:
+    answer = result['drag_to_first_frame_secs']
+    return '\n'.join([
+        f'console: {result["drags"]} drags, camera {result["camera_hz"]:.1f} pictures/s on a page',
+        f'  drag to first predicted frame: p50 {answer["p50"]:.2f} s, p95 {answer["p95"]:.2f}',
+        f'  {result["idle_pages"]} idle pages cost the predictor '
+        f'{_share(result["cost_of_idle_pages"])} of its rate'])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    'drags': _drags, 'model': _model, 'speed': _speed, 'flat': _flat, 'ros': _ros}
+    'drags': _drags, 'model': _model, 'speed': _speed, 'flat': _flat, 'ros': _ros,
+    'console': _console}

@@ -1,0 +1,214 @@
+"""What the web console costs, and how soon it answers: the real graph, and pages without a browser.
+
+A page here is a WebSocket that takes pictures as the real one does, but decodes and draws nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import aiohttp
+
+from dragstream_ros.console.packets import unpack
+from dragstream_ros.evaluation.listener import Listener
+from dragstream_ros.evaluation.metrics import median_with_interval, percentiles
+from dragstream_ros.evaluation.run_guard import keep_to_this_machine, last_complaint
+from dragstream_ros.graph import DRAG_CONSOLE, PREDICTOR, TABLETOP_CAMERA, Argument, Launch
+from dragstream_ros.msg import PredictedClip
+from dragstream_ros.runner import NodeGroup, RunError
+from dragstream_ros.transport import set_up_transport
+
+GRAPH = Launch('bench', 'the console with a simulated robot', (
+    TABLETOP_CAMERA, PREDICTOR, DRAG_CONSOLE), (
+    Argument('port', 'drag_console', 'port', ''),
+    Argument('world_model', 'predictor', 'world_model', ''),
+    Argument('weights_folder', 'predictor', 'weights_folder', '')))
+START_SECS = 60.0
+DRAG_SHARE = 0.1        # length, of the picture's width
+ANSWER_SECS = 20.0
+BETWEEN_DRAGS_SECS = 1.5
+AS_FAST_AS_IT_CAN_HZ = 30.0
+PAGES_COME_SECS = 1.0   # until pages that were opened or closed make themselves felt
+
+
+class ConsoleBenchError(Exception):
+    """The console did not work; the text is one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleLoadConfig:
+    """drags: how many. pairs: of periods of `secs`, with `idle_pages` open and with none."""
+
+    drags: int = 20
+    idle_pages: int = 10
+    pairs: int = 8
+    secs: float = 8.0
+    world_model: str = 'tabletop'
+    weights_folder: str = ''
+
+
+def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
+    """Run the graph and measure; plain data for JSON. Raises ConsoleBenchError."""
+    keep_to_this_machine()
+    set_up_transport()
+    clips = _Count()
+    said = {'port': str(_free_port()), 'world_model': config.world_model,
+            'weights_folder': config.weights_folder}
+    with tempfile.TemporaryDirectory() as folder:
+        log_path = pathlib.Path(folder) / 'nodes.log'
+        try:
+            with log_path.open('w') as log, \
+                    Listener({'prediction/clip': PredictedClip}, clips.take) as listener, \
+                    NodeGroup(GRAPH, said=said, log=log):
+                return asyncio.run(_measure(config, said['port'], clips, listener))
+        except (RunError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+            reason = str(error) or 'it took too long'
+            raise ConsoleBenchError(
+                f'The console did not answer ({reason}); {last_complaint(log_path)}') from error
+
+
+async def _measure(
+        config: ConsoleLoadConfig, port: str, clips: _Count, listener: Listener) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session:
+        await _await_server(session, port)
+        async with _page(session, port) as page:
+            await asyncio.wait_for(page.predicted.wait(), START_SECS)
+            n_before, since = page.n_camera, time.monotonic()
+            answers = [await _drag(page, number) for number in range(config.drags)]
+            camera_hz = (page.n_camera - n_before) / (time.monotonic() - since)
+        trouble = listener.set_parameter('predictor', 'anchor_rate_hz', AS_FAST_AS_IT_CAN_HZ)
+        if trouble:
+            raise ConsoleBenchError(f'The predictor cannot be hurried: {trouble}')
+        rates = [await _pair(config, session, port, clips) for _ in range(config.pairs)]
+    costs = [1 - with_pages / without for without, with_pages in rates]
+    return {
+        'drags': len(answers), 'drag_to_first_frame_secs': percentiles(answers),
+        'camera_hz': camera_hz, 'idle_pages': config.idle_pages,
+        'clips_per_sec': rates, 'cost_of_idle_pages': asdict(median_with_interval(costs))}
+
+
+async def _await_server(session: aiohttp.ClientSession, port: str) -> None:
+    deadline = time.monotonic() + START_SECS
+    while True:
+        try:
+            async with session.get(f'http://127.0.0.1:{port}/'):
+                return
+        except aiohttp.ClientConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _pair(
+        config: ConsoleLoadConfig, session: aiohttp.ClientSession, port: str, clips: _Count
+) -> tuple[float, float]:
+    """Predicted clips a second with no page open, and right after it with many."""
+    without = await clips.rate_hz(config.secs)
+    pages = [_page(session, port) for _ in range(config.idle_pages)]
+    for page in pages:
+        await page.__aenter__()
+    with_pages = await clips.rate_hz(config.secs)
+    for page in pages:
+        await page.__aexit__(None, None, None)
+    return without, with_pages
+
+
+async def _drag(page: _Page, number: int) -> float:
+    """Seconds from the press until the first frame predicted with the drag is there."""
+    stamp_ns, (width, height) = await page.newest_picture()
+    start = [width / 2, height / 2]
+    handle = {'path': [start, [start[0] + DRAG_SHARE * width, start[1]]], 'centre': None,
+              'outline': []}
+    drag = {'type': 'drag', 'number': number, 'mode': 'animate', 'picture': {
+        'stream': 'camera', 'stamp_ns': stamp_ns, 'width': width, 'height': height}}
+    pressed = time.monotonic()
+    await page.say({**drag, 'phase': 'begin', 'handles': [handle]})
+    await asyncio.wait_for(page.first_clip_of(f'drag_{number}'), ANSWER_SECS)
+    answered = time.monotonic()
+    await page.say({**drag, 'phase': 'cancel', 'handles': []})
+    await asyncio.sleep(BETWEEN_DRAGS_SECS)
+    return answered - pressed
+
+
+class _Page:
+    """One open page."""
+
+    def __init__(self, connection: aiohttp.ClientWebSocketResponse[bool]) -> None:
+        self.n_camera = 0
+        self.predicted = asyncio.Event()
+        self._connection = connection
+        self._newest: asyncio.Future = asyncio.get_running_loop().create_future()
+        self._awaited_drag = ''
+        self._answered = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take what comes, as the page does."""
+        async for message in self._connection:
+            if message.type is not aiohttp.WSMsgType.BINARY:
+                continue
+            header, _ = unpack(message.data)
+            await self.say({'type': 'taken', 'stream': header['stream']})
+            if header['stream'] == 'camera':
+                self.n_camera += 1
+                if not self._newest.done():
+                    self._newest.set_result(
+                        (header['stamp_ns'], (header['width'], header['height'])))
+                continue
+            self.predicted.set()
+            if self._awaited_drag and str(header['drag_id']).endswith(self._awaited_drag):
+                self._answered.set()
+
+    async def say(self, message: dict[str, Any]) -> None:
+        await self._connection.send_str(json.dumps(message))
+
+    async def newest_picture(self) -> tuple[str, tuple[int, int]]:
+        """Stamp and size of the next camera picture."""
+        self._newest = asyncio.get_running_loop().create_future()
+        return await asyncio.wait_for(self._newest, ANSWER_SECS)
+
+    async def first_clip_of(self, drag: str) -> None:
+        self._answered.clear()
+        self._awaited_drag = drag
+        await self._answered.wait()
+
+
+@asynccontextmanager
+async def _page(session: aiohttp.ClientSession, port: str) -> AsyncIterator[_Page]:
+    origin = f'http://127.0.0.1:{port}'
+    async with session.ws_connect(f'{origin}/socket', headers={'Origin': origin}) as connection:
+        page = _Page(connection)
+        running = asyncio.create_task(page.run())
+        yield page
+        running.cancel()
+
+
+class _Count:
+    """Counts clips, in the listener's thread."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def take(self, topic: str, cdr: bytes, arrival_ns: int) -> None:
+        self._count += 1
+
+    async def rate_hz(self, secs: float) -> float:
+        """Clips a second during the next seconds."""
+        await asyncio.sleep(PAGES_COME_SECS)
+        before, since = self._count, time.monotonic()
+        await asyncio.sleep(secs)
+        return max(self._count - before, 1) / (time.monotonic() - since)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return int(free.getsockname()[1])
