@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dragstream_ros.core.drag import DragCommand, position_at
+from dragstream_ros.core.drag import DragCommand, Pose, poses_at, position_at
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 IMAGE_SIZE = (64, 64)
@@ -57,6 +57,8 @@ class StubChunk:
     drag_id: str
     drift: float = 0.0
     timings_secs: dict[str, float] = field(default_factory=dict)
+    regions: tuple[np.ndarray | None, ...] = ()
+    poses: list[list[Pose]] = field(default_factory=list)
 
 
 class StubStream:
@@ -142,6 +144,8 @@ class StubStream:
             epoch=self._epoch, anchor=self._anchor, chunk_index=self._chunk_index - 1,
             last=bool(offsets_secs[-1] >= self._horizon_secs - 1e-6),
             drag_id=command.drag_id if command is not None else '',
+            regions=tuple(handle.mask for handle in command.handles) if command else (),
+            poses=poses_at(command, offsets_secs) if command else [],
         )
 
 

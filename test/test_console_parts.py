@@ -10,10 +10,11 @@ from dragstream_ros.adapters.image import encode_jpeg
 from dragstream_ros.console.access import TOKEN_VARIABLE, AccessError, make_access
 from dragstream_ros.console.allowance import Allowance
 from dragstream_ros.console.outbox import IN_FLIGHT, Outbox
-from dragstream_ros.console.outline import brushed_outline, outline_of, touched_outline
+from dragstream_ros.console.outline import brushed_outline, touched_outline
 from dragstream_ros.console.packets import pack, unpack
 from dragstream_ros.console.pictures import Album, Clip, Jpeg, camera_jpeg, clip_packet, jpeg_size
 from dragstream_ros.console.turn import Turn
+from dragstream_ros.masks.outline import outline_of
 from dragstream_ros.worker.mailbox import RawFrame
 
 NS = 1_000_000_000

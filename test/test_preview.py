@@ -95,6 +95,17 @@ def test_a_path_is_orange_up_to_the_handle_and_yellow_to_its_target():
     assert at(32.0, 30.0) != AHEAD_RGB
 
 
+def test_a_white_line_is_around_what_is_held():
+    square = np.array([[20.0, 20.0], [40.0, 20.0], [40.0, 30.0], [20.0, 30.0]], np.float32)
+    nothing = np.zeros((0, 2), np.float32)
+    held = shown(60)
+    held = Shown(replace(held.chunk, outlines_px=4 * [[square, nothing]]), held.index)
+    image = draw(held)
+    top, left = round(20.5 * 4 - 0.5), round(20.5 * 4 - 0.5)
+    assert (image[top, left + 8:left + 40] > 150).all()
+    assert abs(int(image[top + 20, left + 8, 0]) - 60) < 50  # it is not filled
+
+
 @pytest.mark.parametrize('scale', [1, 2, 8])
 def test_every_scale_is_drawn(scale):
     outside = DragPaths(np.array([[[-50.0, -50.0], [500.0, 500.0]]]), 0)

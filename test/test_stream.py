@@ -202,6 +202,24 @@ def test_a_preview_asks_where_the_handle_is_at_every_anchor(model) -> None:
     assert asked == [5 * PERIOD_NS, 10 * PERIOD_NS]
 
 
+def test_a_chunk_says_what_is_held_and_how_far_it_is_asked_to_have_moved(model) -> None:
+    def square(picture: np.ndarray, point_px: np.ndarray) -> np.ndarray:
+        region = np.zeros(picture.shape[:2], bool)
+        region[30:50, 30:50] = True
+        return region
+
+    stream = DragStream(model, QUICK, StreamConfig(), grow=square)
+    stream.reset(pictures(6), [i * PERIOD_NS for i in range(6)])
+    assert drained(stream)[0].regions == ()
+    stream.push_drag(drag((40, 40), (60, 40)))
+    stream.observe(pictures(1)[0], 6 * PERIOD_NS)
+    for chunk in drained(stream):
+        (region,) = chunk.regions
+        assert region is not None and region.sum() == 400
+        moved = np.array([pose.apply(np.array([40.0, 40.0])) for (pose,) in chunk.poses])
+        assert moved == pytest.approx(chunk.tracks_px[0], abs=1e-4)
+
+
 def test_a_branch_predicts_the_same_past_and_leaves_the_stream_alone(model) -> None:
     stream = started(model)
     expected = drained(started(model))

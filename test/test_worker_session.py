@@ -127,6 +127,23 @@ def session_source(session) -> np.ndarray:
     return session.step()[0].frames[0]
 
 
+def test_the_outline_of_what_is_held_moves_as_it_is_asked_to(session):
+    session.feed(frames(0.0))
+    mask = np.zeros(CAMERA_SIZE[::-1], bool)
+    mask[32:48, 24:56] = True
+    push(session, drag(handles=(
+        DragHandle(path_px=np.array([(40.0, 40.0), (80.0, 40.0)]), mask=mask),)))
+    for chunk in run(session):
+        for frame, outlines in enumerate(chunk.outlines_px):
+            (outline,) = outlines
+            middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
+            grabbed = np.array([39.5, 39.5]) - (40.0, 40.0)  # from handle to middle, camera pixels
+            assert middle == pytest.approx(chunk.tracks_px[0, frame] + grabbed / 2, abs=0.6)
+            assert np.ptp(outline, axis=0) == pytest.approx((15, 7), abs=1)
+    session.handle(CancelDrag(drag_id='a'))
+    assert not any(run(session)[0].outlines_px)
+
+
 def test_a_handle_is_followed_to_the_anchor(session):
     moved = np.roll(TEXTURE, (0, 6), axis=(0, 1))
     history = [*frames(0.0), *frames(0.1, image=moved)]

@@ -15,7 +15,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from dragstream_ros.core.drag import DragCommand, DragMode, advance, is_noop, validate_command
+from dragstream_ros.core.drag import (
+    DragCommand,
+    DragMode,
+    Pose,
+    advance,
+    is_noop,
+    poses_at,
+    validate_command,
+)
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.rollout import ChunkPredictor, Rollout, Stopwatch, latent_drift
@@ -54,6 +62,8 @@ class PredictedChunk:
     tracks_px: (n, F, 2) float32, where each handle was asked to be.
     drift: distance of the chunk's latent statistics from the anchor's; confidence: (F,) in 0..1,
         exp(-drift) faded over the horizon.  A hint, not a probability.
+    regions: per handle (H, W) bool, what is held, where it was grabbed; None where that is not
+        known.  poses: per frame and handle, how far that is asked to have moved.
     """
 
     frames: np.ndarray
@@ -68,6 +78,8 @@ class PredictedChunk:
     confidence: np.ndarray
     drift: float
     timings_secs: dict[str, float]
+    regions: tuple[np.ndarray | None, ...] = ()
+    poses: Sequence[Sequence[Pose]] = ()
 
 
 class DragStream:
@@ -336,7 +348,9 @@ class DragStream:
             last=is_last, drag_id=rollout.drag_id,
             tracks_px=result.tracks_px.astype(np.float32),
             confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
-            timings_secs=stopwatch.secs)
+            timings_secs=stopwatch.secs,
+            regions=tuple(handle.mask for handle in command.handles) if command else (),
+            poses=poses_at(command, times_secs[1:]) if command else ())
 
     def _is_complete(self, rollout: Rollout) -> bool:
         if self.config.mode == 'free_running':

@@ -6,6 +6,7 @@ frame to frame is drawn once and kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -42,7 +43,8 @@ def draw_preview(
     """The frame `scale` times larger, (H, W, 3) uint8 RGB.
 
     What is not to be trusted fades to grey. The bar at the bottom is full at the horizon, white if
-    nobody drags. Each path is drawn to its end, its target ringed; what is done of it is orange.
+    nobody drags. A white line is around what is held. Each path is drawn to its end, its target
+    ringed; what is done of it is orange.
     """
     chunk, index = shown.chunk, shown.index
     image = cv2.resize(
@@ -53,6 +55,8 @@ def draw_preview(
         image = cv2.convertScaleAbs(image, alpha=share, beta=(1.0 - share) * DOUBT_GREY)
     light, dark = _watermark(image.shape[1], image.shape[0])
     image = cv2.subtract(cv2.add(image, light), dark)
+    if chunk.outlines_px:
+        _draw_outlines(image, [(px + 0.5) * scale - 0.5 for px in chunk.outlines_px[index]])
     for positions_px in (paths.positions_px + 0.5) * scale - 0.5:
         _draw_path(image, positions_px, paths.index, line_px=max(scale // 2, 1))
     offset_secs = float(chunk.offsets_secs[index])
@@ -61,6 +65,12 @@ def draw_preview(
         image, share=offset_secs / horizon_secs, is_dragged=bool(chunk.drag_id),
         time=f'+{offset_secs:.1f} s', warning=' '.join(warnings))
     return image
+
+
+def _draw_outlines(image: np.ndarray, outlines_px: Sequence[np.ndarray]) -> None:
+    closed = [_fixed(outline_px)[:, None] for outline_px in outlines_px if len(outline_px)]
+    for colour, thickness in ((BLACK_RGB, 3), (WHITE_RGB, 1)):
+        cv2.polylines(image, closed, True, colour, thickness, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _draw_path(image: np.ndarray, positions_px: np.ndarray, index: int, *, line_px: int) -> None:

@@ -11,6 +11,7 @@ stream, which a changed image size adds to; it is what users see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -122,7 +123,8 @@ class Chunk:
     """A core.stream.PredictedChunk cropped to the picture's content, with where it came from.
 
     frames: (F, H, W, 3) uint8 RGB without letterbox bars. tracks_px: (n_handles, F, 2) float32 in
-    these frames' pixels. confidence: (F,) float32, 0 to 1. offsets_secs: (F,) after the source.
+    these frames' pixels. outlines_px: per frame and handle (P, 2) float32, what is held; empty if
+    that is not known. confidence: (F,) float32, 0 to 1. offsets_secs: (F,) after the source.
     camera_size: (width, height) of the camera frame it was predicted from.
     source_arrival_ns, sent_ns: time.monotonic_ns() of the source frame's arrival in the node, and
     when the worker was done.
@@ -143,6 +145,7 @@ class Chunk:
     source_stamp_ns: int
     source_arrival_ns: int
     sent_ns: int
+    outlines_px: Sequence[Sequence[np.ndarray]] = ()
     timings_secs: dict[str, float] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.drag_follower import DragFollower
 from dragstream_ros.worker.frame_intake import ModelFrame
 from dragstream_ros.worker.goal import Goal
+from dragstream_ros.worker.held_outlines import held_outlines
 from dragstream_ros.worker.live_drag import LiveDrag
 from dragstream_ros.worker.protocol import (
     CancelDrag,
@@ -185,6 +186,7 @@ class PredictionSession:
             offsets_secs=predicted.offsets_secs,
             confidence=predicted.confidence,
             tracks_px=letterbox.target_to_content(predicted.tracks_px).astype(np.float32),
+            outlines_px=held_outlines(predicted, letterbox),
             drift=predicted.drift,
             generation=self._generation,
             epoch=self._epoch_base + predicted.epoch,
