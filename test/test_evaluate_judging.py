@@ -6,11 +6,12 @@ import pytest
 
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.evaluation.footage import plots
+from dragstream_ros.evaluation.footage.errors import EvaluationError
 from dragstream_ros.evaluation.footage.given_drags import read_drags
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
 from dragstream_ros.evaluation.footage.score import MEASURES, Scorer
 from dragstream_ros.evaluation.footage.summary import mean_with_interval, summarise
-from dragstream_ros.evaluation.footage.thresholds import ThresholdError, parse_threshold
+from dragstream_ros.evaluation.footage.thresholds import parse_threshold
 from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
 
 PERIOD_SECS = 0.1
@@ -173,7 +174,7 @@ def test_a_bound_is_broken_by_what_is_worse_in_the_measures_own_sense():
 @pytest.mark.parametrize('text', ['psnr_db', 'psnr_db=', 'psnr_db=nan', 'sharpness=3',
                                   'nobody.psnr_db=3', '=3'])
 def test_what_is_no_bound_is_refused(text):
-    with pytest.raises(ThresholdError, match='must be like dragged.psnr_db=18'):
+    with pytest.raises(EvaluationError, match='must be like dragged.psnr_db=18'):
         parse_threshold(text)
 
 

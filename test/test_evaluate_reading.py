@@ -15,8 +15,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from dragstream_ros.adapters.image import image_from_array
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.open_footage import open_footage, sha256_of
-from dragstream_ros.evaluation.footage.shots import FootageError, ModelClock, Shot
+from dragstream_ros.evaluation.footage.shots import ModelClock, Shot
 from dragstream_ros.evaluation.footage.windows import WindowConfig, Windows
 from dragstream_ros.evaluation.image_bag import BagError
 

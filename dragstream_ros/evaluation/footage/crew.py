@@ -15,13 +15,10 @@ import cv2
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.footage.case import Judge, JudgeConfig, Judged, Task
+from dragstream_ros.evaluation.footage.errors import EvaluationError
 from dragstream_ros.runner import end_with_parent
 
 WAITING_PER_JOB = 2     # windows that lie ready, so that nobody waits for the reader
-
-
-class CrewError(Exception):
-    """A process was lost; the text is one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +57,14 @@ class Crew:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def model_face(self) -> ModelFace:
-        """Load the world model somewhere and look at it; raises DragStreamError, CrewError."""
+        """Load the world model somewhere and look at it; raises DragStreamError."""
         with _lost_process_is_said():
             return self._pool.submit(_look_at_model).result()
 
     def judged(self, tasks: Iterable[Task]) -> Iterator[Judged]:
         """Give the verdicts as they come, in any order; few tasks are taken ahead.
 
-        :raises CrewError: a process was lost; what was given before stays true
+        :raises EvaluationError: a process was lost; what was given before stays true
         """
         working: set[Future[Judged]] = set()
         with _lost_process_is_said():
@@ -86,7 +83,7 @@ def _lost_process_is_said() -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool as error:
-        raise CrewError(
+        raise EvaluationError(
             'A process that judged starts has died, perhaps for lack of memory; please go on with '
             '--resume and fewer --jobs.') from error
 

@@ -14,16 +14,16 @@ from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.drag_plan import DragPlanError
 from dragstream_ros.evaluation.footage.case import JudgeConfig
-from dragstream_ros.evaluation.footage.crew import Crew, CrewError
+from dragstream_ros.evaluation.footage.crew import Crew
+from dragstream_ros.evaluation.footage.errors import EvaluationError, FootageError
 from dragstream_ros.evaluation.footage.evaluation import (
     OBSERVED,
     Evaluation,
     EvaluationConfig,
 )
 from dragstream_ros.evaluation.footage.open_footage import open_footage
-from dragstream_ros.evaluation.footage.result_folder import ResultFolderError
-from dragstream_ros.evaluation.footage.shots import Footage, FootageError
-from dragstream_ros.evaluation.footage.thresholds import ThresholdError, parse_threshold
+from dragstream_ros.evaluation.footage.shots import Footage
+from dragstream_ros.evaluation.footage.thresholds import parse_threshold
 from dragstream_ros.evaluation.footage.windows import WindowConfig
 from dragstream_ros.evaluation.image_bag import BagError
 from dragstream_ros.evaluation.run_guard import ended_by_signals
@@ -84,8 +84,7 @@ def main(args: argparse.Namespace) -> int:
             with Crew(n_jobs=args.jobs, world_model=args.world_model, weights=args.weights,
                       config=config.judge) as crew:
                 summary, problems = evaluation.run(crew)
-    except (CrewError, DragPlanError, DragStreamError, ResultFolderError, FootageError,
-            ThresholdError, OSError) as error:
+    except (EvaluationError, DragPlanError, DragStreamError, OSError) as error:
         print(f'dragstream evaluate: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -104,7 +103,7 @@ def _require_positive(args: argparse.Namespace) -> None:
     for name in ('every', 'horizon', 'jobs', 'video_rate'):
         value = getattr(args, name)
         if value is not None and not 0 < value < float('inf'):
-            raise FootageError(f'--{name.replace("_", "-")} is {value:g}; it must be positive.')
+            raise EvaluationError(f'--{name.replace("_", "-")} is {value:g}; it must be positive.')
 
 
 def _open_all(args: argparse.Namespace) -> tuple[list[Footage], int]:

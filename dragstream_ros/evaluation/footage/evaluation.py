@@ -16,11 +16,12 @@ from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.footage.case import JudgeConfig, Task
 from dragstream_ros.evaluation.footage.crew import Crew, ModelFace
+from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.given_drags import GivenDrags, read_drags
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
 from dragstream_ros.evaluation.footage.report.render import render_report
 from dragstream_ros.evaluation.footage.result_folder import ResultFolder
-from dragstream_ros.evaluation.footage.shots import Footage, FootageError, ModelClock
+from dragstream_ros.evaluation.footage.shots import Footage, ModelClock
 from dragstream_ros.evaluation.footage.summary import summarise
 from dragstream_ros.evaluation.footage.windows import Window, WindowConfig, Windows
 from dragstream_ros.evaluation.machine import (
@@ -57,7 +58,7 @@ class Evaluation:
         self, config: EvaluationConfig, footage: Sequence[Footage], *, weights: str,
         output: pathlib.Path, resume: bool, out: TextIO,
     ) -> None:
-        """Look at the footage and make or open the folder; raises ResultFolderError."""
+        """Look at the footage and make or open the folder; raises EvaluationError."""
         self._config, self._out = config, out
         self._footage = dict(zip(_unlike(found.name for found in footage), footage))
         self._drags = self._given_drags()

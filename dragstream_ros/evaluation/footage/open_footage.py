@@ -6,7 +6,8 @@ import hashlib
 import pathlib
 
 from dragstream_ros.evaluation.footage.bag_footage import BagFootage
-from dragstream_ros.evaluation.footage.shots import Footage, FootageError
+from dragstream_ros.evaluation.footage.errors import FootageError
+from dragstream_ros.evaluation.footage.shots import Footage
 from dragstream_ros.evaluation.footage.video_footage import SUFFIXES, VideoFootage
 
 BAG_SUFFIXES = ('.mcap', '.db3')

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from dragstream_ros.evaluation.footage.case import Judged
+from dragstream_ros.evaluation.footage.errors import EvaluationError
 from dragstream_ros.training.checkpoint import whole_file
 
 STRIPS_PER_END = 5      # pictures are kept of so many of the best, and of the worst
-
-
-class ResultFolderError(Exception):
-    """The folder cannot be used; the text is one sentence."""
 
 
 class ResultFolder:
@@ -24,7 +21,7 @@ class ResultFolder:
         """Make the folder, or go on in it.
 
         :param question: plain data: all that the answers depend on
-        :raises ResultFolderError: it exists and is not to be resumed, or asks another question
+        :raises EvaluationError: it exists and is not to be resumed, or asks another question
         """
         self.path = path
         self._cases = path / 'cases'
@@ -32,11 +29,11 @@ class ResultFolder:
         text = json.dumps(question, indent=1, sort_keys=True)
         if question_file.exists():
             if not resume:
-                raise ResultFolderError(
+                raise EvaluationError(
                     f'{path} holds results already; please name another --output, or go on with '
                     '--resume.')
             if question_file.read_text() != text:
-                raise ResultFolderError(
+                raise EvaluationError(
                     f'{path} was made from other footage, weights or settings; please name another '
                     '--output.')
         else:

@@ -13,15 +13,12 @@ import numpy as np
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.core.stream import LONGEST_GAP_SECS
 from dragstream_ros.errors import DragStreamError
+from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 
 NS = 1_000_000_000
 SMALLEST_PX = 16
 MANY_MISSING = 0.1
-
-
-class FootageError(Exception):
-    """Footage that cannot be judged; the text is one sentence: what is wrong and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dragstream_ros.evaluation.footage.errors import EvaluationError
 from dragstream_ros.evaluation.footage.score import MEASURES
 from dragstream_ros.evaluation.footage.summary import SYSTEMS
-
-
-class ThresholdError(Exception):
-    """A bound that cannot be understood; the text is one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +32,7 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Read 'SYSTEM.MEASURE=VALUE', or without SYSTEM of 'dragged'; raises ThresholdError."""
+    """Read 'SYSTEM.MEASURE=VALUE', or without SYSTEM of 'dragged'; raises EvaluationError."""
     name, equals, value = text.partition('=')
     system, dot, measure = name.rpartition('.')
     system = system or 'dragged'
@@ -44,7 +41,7 @@ def parse_threshold(text: str) -> Threshold:
     except ValueError:
         number = float('nan')
     if not equals or number != number or system not in SYSTEMS or measure not in _measures():
-        raise ThresholdError(
+        raise EvaluationError(
             f'{text!r} is no bound: it must be like dragged.psnr_db=18, with one of '
             f'{", ".join(SYSTEMS)} and one of {", ".join(_measures())}.')
     return Threshold(system=system, measure=measure, value=number)

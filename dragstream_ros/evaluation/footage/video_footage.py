@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.given_drags import GivenDrags
-from dragstream_ros.evaluation.footage.shots import NS, FootageError, Shot
+from dragstream_ros.evaluation.footage.shots import NS, Shot
 
 SUFFIXES = ('.avi', '.gif', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 
