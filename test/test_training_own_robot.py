@@ -183,13 +183,14 @@ def test_one_command_fits_the_model_to_a_bag_and_a_clip(
     cli.main(arguments)
     assert 'PSNR in dB: all that was held out' in capsys.readouterr().out
     report = json.loads((tmp_path / 'fitted' / 'before_after.json').read_text())
-    assert [row['file'] for row in report['trained_on']] == ['bag', 'clip.avi']
-    assert report['trained_on'][0]['held_out_secs'] == 0 < report['trained_on'][0]['secs']
-    assert report['trained_on'][1]['secs'] == 0 < report['trained_on'][1]['held_out_secs']
-    told = report['results']['clip.avi']['told 1 s']['all']
+    trained_on, held_out = report['recordings']
+    assert (trained_on['file'], held_out['file']) == (str(bag), str(clip))
+    assert trained_on['held_out_secs'] == 0 < trained_on['trained_on_secs']
+    assert held_out['trained_on_secs'] == 0 < held_out['held_out_secs']
+    told = report['results'][str(clip)]['told 1 s']['all']
     assert told['n'] > 0 and 5 < told['before_db'] < 60 and abs(told['gain_db']['value']) < 3
     card = json.loads((tmp_path / 'fitted' / 'tabletop.json').read_text())['card']
-    assert len(card['trained_on'][0]['sha256']) == 64 and 'safety' in card['limits']
+    assert len(card['recordings'][0]['sha256']) == 64 and 'safety' in card['limits']
     model = load_world_model(folder=str(tmp_path / 'fitted'))
     assert model.decode(model.encode(square_frames(1))).shape == (1, 128, 128, 3)
     arguments.hold_out_every = 3

@@ -41,22 +41,27 @@ def fit_own_robot(paths: Sequence[Path], folder: Path, config: StagesConfig, fir
 
     :param hold_out_every: see split
     """
-    if any(not path.exists() for path in paths):
-        raise TrainingError(f'There is no {next(path for path in paths if not path.exists())}.')
-    data = [{'file': path.resolve().name, 'sha256': sha256_of(path)} for path in paths]
-    begin(folder, {'recordings': data, 'hold_out_every': hold_out_every, **asdict(config)}, first)
+    for path in paths:
+        if not path.exists():
+            raise TrainingError(f'There is no {path}.')
+    if hold_out_every < 2:
+        raise TrainingError('--hold-out-every must be 2 or more, or nothing is left to train on.')
+    hashes = {str(path): sha256_of(path) for path in paths}
+    begin(folder, {'recordings': list(hashes.values()), 'image_topic': image_topic,
+                   'hold_out_every': hold_out_every, **asdict(config)}, first)
     recordings = {
-        row['file']: _look_at(path, folder / f'recording_{row["sha256"][:16]}.npz', image_topic)
-        for path, row in zip(paths, data)}
+        name: _look_at(Path(name), folder / f'recording_{sha256[:16]}.npz', image_topic)
+        for name, sha256 in hashes.items()}
     seen, held_out = split(recordings, every=hold_out_every)
     starts = before_after.choose_starts(held_out)
     model = TabletopWorldModel.load()
     before, shown = _measure(model, starts)
     episodes = [episode for episodes in seen.values() for episode in episodes]
     train_stages(model, episodes, config, folder, anew=False)
+    model.half().float()        # as it will be written
     after, shown_after = _measure(model, starts)
 
-    report = _report(folder, data, config, seen, held_out, before, after)
+    report = _report(folder, hashes, config, seen, held_out, before, after)
     for name, summary in report['results'].items():
         print('\n' + before_after.describe(f'PSNR in dB: {name}', summary), flush=True)
     with whole_file(folder / 'before_after.json') as partial:
@@ -130,7 +135,7 @@ def _secs(episodes: Sequence[RecordedEpisode]) -> float:
     return frames * TabletopWorldModel.frame_period_secs
 
 
-def _report(folder: Path, data: list[dict[str, str]], config: StagesConfig, seen: Recordings,
+def _report(folder: Path, hashes: dict[str, str], config: StagesConfig, seen: Recordings,
             held_out: Recordings, before: list[dict[str, Any]],
             after: list[dict[str, Any]]) -> dict[str, Any]:
     hours = sum(read_checkpoint(folder / f'{stage}.checkpoint.safetensors')[1]['secs']
@@ -139,9 +144,10 @@ def _report(folder: Path, data: list[dict[str, str]], config: StagesConfig, seen
     for name in dict.fromkeys(row['recording'] for row in before):
         results[name] = before_after.summarise(before, after, name)
     return {
-        'trained_on': [{**row, 'secs': round(_secs(seen.get(row['file'], [])), 1),
-                        'held_out_secs': round(_secs(held_out.get(row['file'], [])), 1)}
-                       for row in data],
+        'recordings': [{'file': name, 'sha256': sha256,
+                        'trained_on_secs': round(_secs(seen.get(name, [])), 1),
+                        'held_out_secs': round(_secs(held_out.get(name, [])), 1)}
+                       for name, sha256 in hashes.items()],
         'command': ' '.join(sys.argv), 'hours': round(hours, 3), 'machine': describe_machine(),
         'started_from': describe_run(WEIGHTS / f'{NAME}.safetensors', asdict(config)),
         'results': results,
