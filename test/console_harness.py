@@ -263,7 +263,8 @@ class Hand:
 
     def newest(self) -> Drag:
         """The newest drag that has handles."""
-        return [drag for drag in self.robot.drags[self.before:] if drag.handles][-1]
+        return self.page.wait(
+            lambda: [drag for drag in self.robot.drags[self.before:] if drag.handles])[-1]
 
 
 def xy(point) -> tuple[float, float]:

@@ -157,6 +157,19 @@ def test_a_thing_is_turned_about_a_centre(hand):
     assert xy(handle.path[0]) == pytest.approx(MARK, abs=0.3)
 
 
+def test_one_thing_is_moved_and_another_turned_at_once(hand):
+    hand.click('several')
+    hand.drag(MARK, (90, 40))
+    hand.choose('Turn')
+    hand.drag((100, 60), (100, 60))
+    hand.drag((120, 60), (100, 80))
+    hand.page.wait(lambda: len(hand.newest().handles) == 2)
+    hand.click('release')
+    hand.sent(Drag.END)
+    assert [handle.operation for handle in hand.newest().handles] == [
+        DragHandle.TRANSLATE, DragHandle.ROTATE]
+
+
 def test_a_box_is_what_is_dragged(hand):
     hand.choose('Box')
     hand.drag((40, 20), (80, 50))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
 
+from command_line import finish, start  # noqa: E402
 from console_harness import (  # noqa: E402
     HEIGHT,
     MARK,
@@ -15,6 +18,7 @@ from console_harness import (  # noqa: E402
     Page,
     running_console,
 )
+from predictor_harness import claimed_domain  # noqa: E402
 
 from dragstream_ros.msg import Drag  # noqa: E402
 
@@ -146,3 +150,37 @@ def test_a_dropped_connection_heals_by_itself(browser, robot):
         page.wait(lambda: page.text('link') == 'Connected', 20)
         page.wait_for_camera()
         page.close()
+
+
+def test_one_command_starts_a_robot_to_drag_on(browser):
+    port = free_port()
+    with claimed_domain():
+        command = start('run', 'console', f'port:={port}')
+    page = Page(browser, 'about:blank')
+    try:
+        page.wait(lambda: is_served(port), 30)
+        page.page.goto(f'http://127.0.0.1:{port}')
+        page.wait(lambda: page.state('prediction') == 'shown', 60)
+        box = page.page.locator('#camera').bounding_box()
+        x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+        page.page.mouse.move(x, y)
+        page.page.mouse.down()
+        page.page.mouse.move(x + 60, y, steps=5)
+        page.wait(lambda: page.text('response').startswith('first frame after'), 60)
+        page.page.mouse.up()
+    finally:
+        page.close()
+        command.terminate()
+        status, _, said = finish(command, within_secs=15.0)
+    assert status == 0 and 'Traceback' not in said, said
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
+def is_served(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(('127.0.0.1', port)) == 0

@@ -233,15 +233,26 @@ export class Gestures {
       this.onLetGo();
     } else if (!this.drag) {
       this.centre = null;
-    } else if (this.drag.handles.length > 1) {
-      const gone = this.drag.handles.pop();
-      if (gone === this.regionHandle) this.regionHandle = null;
-      this.pointers.clear();
-      this.drag.change();
     } else {
-      this.takeBack();
+      this.undoHandle();
     }
     this.changed();
+  }
+
+  undoHandle() {
+    if (this.drag.handles.length === 1) {
+      this.takeBack();
+      return;
+    }
+    const gone = this.drag.handles.pop();
+    if (gone === this.regionHandle) this.regionHandle = null;
+    this.pointers.clear();
+    this.drag.change();
+  }
+
+  // What was marked is not wanted after all.
+  dropRegion() {
+    if (this.regionHandle) this.undoHandle();
   }
 
   takeBack() {

@@ -108,7 +108,8 @@ function onLetGo() {
 for (const input of document.querySelectorAll('.tools input')) {
   input.addEventListener('change', () => {
     choices[input.name] = input.value;
-    gestures.takeBack();
+    if (input.name === 'mode') gestures.takeBack();
+    else gestures.dropRegion();
   });
 }
 

@@ -44,8 +44,7 @@ export function response(secs) {
 
 export function trust(confidence, drift, isLate) {
   const much = confidence > 0.6 ? 'good' : confidence > 0.35 ? 'fair' : 'low';
-  const late = isLate ? '; it comes later than what it predicts' : '';
-  return `${much} (drift ${drift.toFixed(2)})${late}`;
+  return `${much} (drift ${drift.toFixed(2)})${isLate ? ', but late' : ''}`;
 }
 
 export function ahead(secs) {
