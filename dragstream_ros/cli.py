@@ -18,7 +18,7 @@ COMMANDS = {
     'evaluate': (
         'dragstream_ros.evaluation.footage.evaluate',
         'compare predictions with what was recorded in bags and videos'),
-    'train': ('dragstream_ros.training.cli', 'train the bundled world model'),
+    'train': ('dragstream_ros.training.cli', 'fit the world model to your robot, or train it anew'),
 }
 
 
