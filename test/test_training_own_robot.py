@@ -17,6 +17,8 @@ from dragstream_ros.evaluation.footage.open_footage import open_footage
 from dragstream_ros.evaluation.footage.shots import ModelClock
 from dragstream_ros.evaluation.picture_files import write_video
 from dragstream_ros.share import config_file
+from dragstream_ros.simulation.episode import generate_episode
+from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.training import cli
 from dragstream_ros.training.episodes import draw_lively
 from dragstream_ros.training.errors import TrainingError
@@ -71,6 +73,23 @@ def test_the_flow_of_a_moving_thing_is_found_over_several_frames() -> None:
         errors = np.linalg.norm(seen.displacement_px[where] - came, axis=-1)
         assert np.median(errors) < 0.5 and seen.known[where].mean() > 0.9
         assert not seen.hidden[where].any()
+
+
+def test_the_flow_that_is_found_agrees_with_the_simulations_truth() -> None:
+    try:
+        episode = generate_episode(3, secs=1.2)
+    except NoGraphics as reason:
+        pytest.skip(str(reason))
+    steps = FlowSteps.find(list(episode.frames))
+    errors, known = [], []
+    for before in range(0, 9):
+        seen = steps.between(episode.frames, before + 3, before)
+        truth, hidden = episode.surfaces.flow_back(before + 3, before, stride=2)
+        moves = (np.linalg.norm(truth, axis=-1) > 1) & ~hidden
+        learnt = moves & seen.known & ~seen.hidden
+        errors.append(np.linalg.norm(seen.displacement_px - truth, axis=-1)[learnt])
+        known.append(learnt.sum() / moves.sum())
+    assert np.median(np.concatenate(errors)) < 1 and np.mean(known) > 0.5
 
 
 def test_what_a_thing_uncovered_is_a_hole_or_is_not_learnt_from() -> None:
