@@ -16,8 +16,9 @@ aiohttp = pytest.importorskip('aiohttp')
 
 from dragstream_ros.adapters.drag import DragPhase  # noqa: E402
 from dragstream_ros.console.access import Access  # noqa: E402
-from dragstream_ros.console.console import MOST_PAGES, ConsoleConfig  # noqa: E402
+from dragstream_ros.console.console import MOST_PAGES  # noqa: E402
 from dragstream_ros.console.packets import unpack  # noqa: E402
+from dragstream_ros.console.picture_feed import PictureFeedConfig  # noqa: E402
 from dragstream_ros.console.pictures import Clip  # noqa: E402
 from dragstream_ros.console.requests import LONGEST_MESSAGE_BYTES, DragRequest  # noqa: E402
 from dragstream_ros.console.server import (  # noqa: E402
@@ -59,7 +60,7 @@ def robot() -> FakeRobot:
 def make_server(robot: FakeRobot, token: str = '', **config) -> ConsoleServer:
     return ConsoleServer(
         robot, access=Access(token), config=ServerConfig(**{'port': 0, **config}),
-        console=ConsoleConfig(camera_rate_hz=60.0))
+        feed=PictureFeedConfig(camera_rate_hz=60.0))
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def origin(server: ConsoleServer) -> dict[str, str]:
 
 def film(server: ConsoleServer, stamp_ns: int, picture: np.ndarray = NOISE) -> None:
     height, width = picture.shape[:2]
-    server.console.show_camera(RawFrame(
+    server.console.feed.put_camera(RawFrame(
         data=picture.tobytes(), stamp_ns=stamp_ns, arrival_ns=0, height=height, width=width,
         step=3 * width), 'eye')
 
@@ -299,7 +300,7 @@ def test_who_does_not_look_is_sent_nothing_and_then_the_newest_prediction(server
             await words_of(first, 'state')
             assert robot.is_watched
             for anchor in range(3):
-                server.console.show_clip(clip(anchor))
+                server.console.feed.put_clip(clip(anchor))
                 assert (await picture_of(first))['anchor'] == anchor
                 await first.send_json({'type': 'taken', 'stream': 'prediction'})
             async with session.ws_connect(at(server, 'socket'), headers=origin(server)) as second:
@@ -345,7 +346,7 @@ def test_a_broken_picture_is_told_and_the_next_one_shown(server):
     async def work(session) -> None:
         async with session.ws_connect(at(server, 'socket'), headers=origin(server)) as socket:
             await words_of(socket, 'state')
-            server.console.show_camera(RawFrame(
+            server.console.feed.put_camera(RawFrame(
                 data=b'123', stamp_ns=1, arrival_ns=0, height=2, width=2, step=6), 'eye')
             assert 'does not fit' in (await words_of(socket, 'problem'))['sentence']
             film(server, 2)

@@ -12,7 +12,8 @@ from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 
 from dragstream_ros.console.access import COOKIE, HEADERS, Access
-from dragstream_ros.console.console import Console, ConsoleConfig, Robot
+from dragstream_ros.console.console import Console, Robot
+from dragstream_ros.console.picture_feed import PictureFeedConfig
 from dragstream_ros.console.requests import LONGEST_MESSAGE_BYTES
 
 PAGE = pathlib.Path(__file__).with_name('page')
@@ -43,14 +44,14 @@ class ConsoleServer:
     """
 
     def __init__(
-        self, robot: Robot, *, access: Access, config: ServerConfig, console: ConsoleConfig
+        self, robot: Robot, *, access: Access, config: ServerConfig, feed: PictureFeedConfig
     ) -> None:
         """Listen, and return when pages can be opened.
 
         :raises ServerError: the address or the port cannot be had
         """
         self._loop = asyncio.new_event_loop()
-        self.console = Console(robot, console, self._loop)
+        self.console = Console(robot, feed, self._loop)
         self._access = access
         self._sockets: set[web.WebSocketResponse] = set()
         self._thread = threading.Thread(

@@ -21,7 +21,7 @@ from dragstream_ros.adapters.drag_request import drag_from_request
 from dragstream_ros.adapters.image import array_from_image
 from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.console.access import AccessError, make_access
-from dragstream_ros.console.console import ConsoleConfig
+from dragstream_ros.console.picture_feed import PictureFeedConfig
 from dragstream_ros.console.pictures import Clip
 from dragstream_ros.console.requests import DragRequest
 from dragstream_ros.console.server import ConsoleServer, ServerConfig, ServerError
@@ -61,7 +61,7 @@ class DragConsole(Node):
         token_file = declare(
             self, 'token_file', '', 'file with the token that pages must show; empty: the '
             'environment variable DRAGSTREAM_CONSOLE_TOKEN')
-        console = ConsoleConfig(
+        feed = PictureFeedConfig(
             jpeg_quality=declare(self, 'jpeg_quality', 85, 'of the pictures', (1, 100)),
             camera_rate_hz=declare(
                 self, 'camera_rate_hz', 30.0, 'at most so many camera pictures a second are sent',
@@ -75,7 +75,7 @@ class DragConsole(Node):
         self._image_input: ImageInput | None = None
         self._is_watched = False
         self._watch_changed = self.create_guard_condition(self._on_watch_changed)
-        self._server = ConsoleServer(self, access=access, config=config, console=console)
+        self._server = ConsoleServer(self, access=access, config=config, feed=feed)
         self._console = self._server.console
         self.create_subscription(PredictedClip, 'prediction/clip', self._on_clip, COMMANDS)
         self.create_subscription(PredictionInfo, 'prediction/info', self._on_info, STATE)
@@ -119,7 +119,7 @@ class DragConsole(Node):
 
     def _on_watch_changed(self) -> None:
         if self._is_watched and self._image_input is None:
-            self._image_input = ImageInput(self, self._source, self._console.show_camera)
+            self._image_input = ImageInput(self, self._source, self._console.feed.put_camera)
         elif not self._is_watched and self._image_input is not None:
             self._image_input.destroy()
             self._image_input = None
@@ -131,7 +131,7 @@ class DragConsole(Node):
     def _on_clip(self, message: PredictedClip) -> None:
         if not message.frames or not self._is_watched:
             return
-        self._console.show_clip(Clip(
+        self._console.feed.put_clip(Clip(
             frames=[array_from_image(frame) for frame in message.frames],
             offsets_secs=message.offsets_secs, confidence=message.confidence,
             tracks_px=[[(p.x, p.y) for p in track.positions] for track in message.tracks],

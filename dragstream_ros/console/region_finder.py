@@ -1,0 +1,61 @@
+"""Finds the regions that operators mean, in a thread of its own, and remembers them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from dragstream_ros.console.outline import brushed_outline, touched_outline
+from dragstream_ros.console.pictures import Album, Jpeg
+from dragstream_ros.console.requests import Handle, Picture, Point, Points, RegionRequest
+
+OUTLINES_KEPT = 64
+
+
+class RegionFinder:
+    """What is outlined on a page is what the predictor will move: it is sent with the drag."""
+
+    def __init__(self, albums: dict[str, Album]) -> None:
+        """albums: the pictures of each stream; somebody else fills them."""
+        self._albums = albums
+        self._outlines: OrderedDict[tuple[Picture, Point], Points] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, 'console-regions')
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def with_outline(self, handle: Handle, picture: Picture) -> Handle:
+        """The handle with an outline: its own, or that of what its first point touches."""
+        if handle.outline:
+            return handle
+        return replace(handle, outline=await self._touched(picture, handle.path[0]))
+
+    async def find(self, request: RegionRequest) -> Points:
+        """What a stroke covers, or touches."""
+        if request.radius_px is None:
+            return await self._touched(request.picture, request.stroke[0])
+        find = functools.partial(
+            brushed_outline, request.stroke, radius_px=request.radius_px, size=request.picture.size)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, find)
+
+    async def _touched(self, picture: Picture, point: Point) -> Points:
+        """The same point of the same picture has one outline, also when that is long gone.
+
+        Nothing if the picture was gone before: the predictor then looks for itself.
+        """
+        key = (picture, point)
+        kept = self._albums[picture.stream].find(picture.stamp_ns)
+        if key not in self._outlines and kept is not None:
+            self._outlines[key] = await asyncio.get_running_loop().run_in_executor(
+                self._thread, _find, kept, point)
+            if len(self._outlines) > OUTLINES_KEPT:
+                self._outlines.popitem(last=False)
+        return self._outlines.get(key, ())
+
+
+def _find(picture: Jpeg, point: Point) -> Points:
+    return touched_outline(picture.pixels(), point)
