@@ -24,6 +24,7 @@ class Qos:
 SENSOR_DATA = Qos(reliable=False, depth=5)
 AS_OFFERED = Qos(reliable=None, depth=1)  # the newest frame is the only one of interest
 COMMANDS = Qos(reliable=True, depth=10)
+EVENTS = Qos(reliable=True, depth=100)  # of a mouse
 NEWEST = Qos(reliable=True, depth=1)
 EVERY = Qos(reliable=True, depth=10)  # no chunk is lost on a planner that is busy for a moment
 STATE = Qos(reliable=True, depth=10, transient_local=True)  # late comers learn what is the matter
@@ -152,13 +153,13 @@ DRAG_ADAPTER = Node(
     subscribes=(
         Topic('image', IMAGE, AS_OFFERED, when='image_transport'),
         Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
-        Topic('image_mouse_left', POINT, COMMANDS, when='two_clicks'),
-        Topic('image/compressed_mouse_left', POINT, COMMANDS, when='two_clicks'),
+        Topic('image_mouse_left', POINT, EVENTS, when='two_clicks'),
+        Topic('image/compressed_mouse_left', POINT, EVENTS, when='two_clicks'),
         Topic('camera_info', CAMERA_INFO, SENSOR_DATA),
-        Topic('drag_handle/feedback', 'visualization_msgs/msg/InteractiveMarkerFeedback', COMMANDS,
+        Topic('drag_handle/feedback', 'visualization_msgs/msg/InteractiveMarkerFeedback', EVENTS,
               when='interactive_marker'),
-        Topic('/clicked_point', 'geometry_msgs/msg/PointStamped', COMMANDS, when='clicked_point'),
-        Topic('drag_polygon', 'geometry_msgs/msg/PolygonStamped', COMMANDS, when='polygon'),
+        Topic('/clicked_point', 'geometry_msgs/msg/PointStamped', EVENTS, when='clicked_point'),
+        Topic('drag_polygon', 'geometry_msgs/msg/PolygonStamped', EVENTS, when='polygon'),
         Topic('/tf', 'tf2_msgs/msg/TFMessage', EVERY, when='tf2_ros'),
         Topic('/tf_static', 'tf2_msgs/msg/TFMessage', STATE, when='tf2_ros'),
     ),

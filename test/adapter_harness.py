@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 
 from predictor_harness import PATIENCE, Bench, claimed_domain
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage
+from visualization_msgs.srv import GetInteractiveMarkers
 
 from dragstream_ros.msg import Drag
 
@@ -58,10 +58,28 @@ class AdapterBench(Bench):
         """Wait until the adapter has found the camera."""
         self.until(self.is_ready, 30.0, filming=True)
 
+    def handles(self) -> GetInteractiveMarkers.Response:
+        """What RViz2 is told when it asks for the interactive markers."""
+        return self.call(
+            GetInteractiveMarkers, 'drag_handle/get_interactive_markers',
+            GetInteractiveMarkers.Request())
+
+    def calibrate(self, info: CameraInfo) -> None:
+        """Publish a camera_info until the adapter has taken it: it shows its handle, or says why
+        not."""
+        def is_taken() -> bool:
+            self.camera_info.publish(info)
+            return bool(self.handles().markers or self.refused('interactive_marker'))
+
+        self.until(is_taken, 30.0, filming=True)
+
     def look(self) -> int:
         """Publish an image that the adapter has seen when this returns; its stamp."""
         self.film()
-        time.sleep(0.1)  # ROS keeps no order between topics
+        for _ in range(3):  # ROS keeps no order between topics, and this machine may be busy
+            self.spin(0.05 * PATIENCE)
+            self.film(stamp_ns=self.stamp_ns)
+        self.spin(0.05 * PATIENCE)
         return self.stamp_ns
 
     def tool(self, kind: type, topic: str):

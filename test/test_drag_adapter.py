@@ -24,10 +24,8 @@ from dragstream_ros.msg import Drag
 def calibrate(bench: AdapterBench, *, focal_px: float = 100.0) -> None:
     """Let the adapter see images and a camera_info."""
     bench.start_filming()
-    bench.until(bench.camera_info.get_subscription_count)
     k = [focal_px, 0.0, 63.5, 0.0, focal_px, 47.5, 0.0, 0.0, 1.0]
-    bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
-    bench.spin(0.1)
+    bench.calibrate(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
 
 
 @pytest.fixture(scope='module')

@@ -18,7 +18,6 @@ from visualization_msgs.msg import (
     InteractiveMarkerFeedback,
     InteractiveMarkerUpdate,
 )
-from visualization_msgs.srv import GetInteractiveMarkers
 
 from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.adapters.drag import command_from_drag
@@ -44,13 +43,8 @@ class RViz:
             InteractiveMarkerUpdate, 'drag_handle/update', self.updates.append, 100)
         self._feedback = bench.tool(EVENT, 'drag_handle/feedback')
 
-    def ask(self) -> GetInteractiveMarkers.Response:
-        return self.bench.call(
-            GetInteractiveMarkers, 'drag_handle/get_interactive_markers',
-            GetInteractiveMarkers.Request())
-
     def handle(self) -> InteractiveMarker:
-        (marker,) = self.ask().markers
+        (marker,) = self.bench.handles().markers
         return marker
 
     def send(self, event: int, position_m=CENTRE_M, turn_rad: float = 0.0, **fields) -> None:
@@ -82,11 +76,9 @@ def running() -> Iterator[RViz]:
             handle_depth_m=DEPTH_M, clicked_point='handle', camera_pose_frame='robot',
             camera_pose=[0.0, 0.0, 1.0, -0.5, 0.5, -0.5, 0.5]) as bench:
         rviz = RViz(bench)
-        assert rviz.ask().markers == []
+        assert rviz.bench.handles().markers == []
         bench.start_filming()
-        bench.until(bench.camera_info.get_subscription_count)
-        bench.camera_info.publish(INFO)
-        bench.until(lambda: rviz.updates)
+        bench.calibrate(INFO)
         yield rviz
 
 
@@ -104,9 +96,9 @@ def phases(bench: AdapterBench) -> list[int]:
 
 
 def test_the_handle_stands_in_the_middle_of_the_picture_at_its_depth(rviz):
-    answer = rviz.ask()
-    (marker,) = answer.markers
-    assert answer.sequence_number == rviz.updates[-1].seq_num
+    rviz.bench.until(
+        lambda: rviz.bench.handles().sequence_number == rviz.updates[-1].seq_num)
+    marker = rviz.handle()
     assert marker.header.frame_id == 'eye'
     assert (marker.header.stamp.sec, marker.header.stamp.nanosec) == (0, 0)  # locked to its frame
     position = marker.pose.position

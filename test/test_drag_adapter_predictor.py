@@ -65,12 +65,7 @@ def test_a_handle_that_is_held_is_predicted_again_and_again_until_it_is_let_go(b
     bench.drags.clear()
     k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
     rviz = RViz(bench)
-
-    def handle_is_shown() -> bool:
-        bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
-        return bool(rviz.ask().markers)
-
-    bench.until(handle_is_shown, filming=True)
+    bench.calibrate(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
     bench.look()
     rviz.press()
     rviz.send(EVENT.POSE_UPDATE, CENTRE_M + [0.2, 0.0, 0.0])

@@ -33,7 +33,7 @@ from dragstream_ros.tools.interactive_marker import MarkerDragConfig
 from dragstream_ros.tools.polygon import is_in_pixels, points_of, stroke_along
 from dragstream_ros.tools.two_clicks import TwoClicks, TwoClicksConfig
 
-COMMANDS = QoSProfile(depth=10)
+EVENTS = QoSProfile(depth=100)  # a press must not be lost among the movements that follow it
 HOUSEKEEPING_SECS = 0.25
 SAY_AGAIN_SECS = 1.0  # of one tool: a mouse that moves is refused 60 times a second
 CLICKED_POINT = ('ignored', 'drag', 'handle')
@@ -146,7 +146,7 @@ class DragAdapter(Node):
         self, kind: type, topic: str, tool: str, callback: Callable[[Any], None]
     ) -> None:
         self.create_subscription(
-            kind, topic, functools.partial(self._try, tool, callback), COMMANDS)
+            kind, topic, functools.partial(self._try, tool, callback), EVENTS)
 
     def _try(self, tool: str, callback: Callable[..., None], *message: object) -> None:
         """Do what a tool asks for; what is refused is counted and said, and no more."""
