@@ -42,6 +42,7 @@ class ResultFolder:
         self._drawn = sorted(
             (self.case(key)['psnr_db'] or 0.0, key) for key in self.keys()
             if (self._cases / f'{key}.webp').exists())
+        self._keep_ends()
 
     def keys(self) -> list[str]:
         """The starts that are done."""
@@ -54,9 +55,7 @@ class ResultFolder:
         self._write(self._cases / f'{judged.key}.json', _as_json(
             {'case': judged.case, 'timing': judged.timing}))
         self._drawn = sorted([*self._drawn, (judged.case['psnr_db'] or 0.0, judged.key)])
-        for _, key in self._drawn[STRIPS_PER_END:-STRIPS_PER_END]:
-            (self._cases / f'{key}.webp').unlink()
-        self._drawn = _both_ends(self._drawn)
+        self._keep_ends()
 
     def case(self, key: str) -> dict[str, Any]:
         """The verdict on a start."""
@@ -77,6 +76,11 @@ class ResultFolder:
         self._write(path, content if isinstance(content, bytes) else _as_json(content))
         return path
 
+    def _keep_ends(self) -> None:
+        for number in range(len(self._drawn))[STRIPS_PER_END:-STRIPS_PER_END][::-1]:
+            _, key = self._drawn.pop(number)
+            (self._cases / f'{key}.webp').unlink()
+
     def _read(self, key: str) -> dict[str, Any]:
         return dict(json.loads((self._cases / f'{key}.json').read_text()))
 
@@ -84,12 +88,6 @@ class ResultFolder:
     def _write(path: pathlib.Path, content: bytes) -> None:
         with whole_file(path) as partial:
             partial.write_bytes(content)
-
-
-def _both_ends(drawn: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    if len(drawn) <= 2 * STRIPS_PER_END:
-        return drawn
-    return drawn[:STRIPS_PER_END] + drawn[-STRIPS_PER_END:]
 
 
 def _as_json(content: dict[str, Any]) -> bytes:
