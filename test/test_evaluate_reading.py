@@ -192,6 +192,15 @@ def test_a_wrong_metadata_yaml_is_made_do_without(tmp_path):
     assert len(list(footage.shots())) == 20 and len(footage.problems) == 1
 
 
+def test_a_metadata_yaml_that_miscounts_or_leaves_out_files_is_made_do_without(tmp_path):
+    bag = write_bag(tmp_path / 'bag', secs=1.0)
+    text = (bag / 'metadata.yaml').read_text()
+    (bag / 'metadata.yaml').write_text(text.replace('message_count: 20', 'message_count: 0'))
+    footage = open_footage(bag)
+    assert len(list(footage.shots())) == 10
+    assert 'counts 0 messages, the files hold 20' in footage.problems[0]
+
+
 def write_text(path, text='This is no bag.'):
     path.write_text(text)
     return path

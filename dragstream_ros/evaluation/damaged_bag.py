@@ -46,6 +46,7 @@ class TruncatedMcap:
                 times_ns = [*times_ns[:1], record.log_time]
         if not counts:
             raise ValueError('it holds no message that can be read')
+        self.message_count = counts.total()
         self.start_time = times_ns[0]
         self.duration = times_ns[-1] - times_ns[0]
         self.connections = [
@@ -81,6 +82,7 @@ class DamagedBag:
         if not parts:
             raise ValueError('none of its files can be read')
         self._parts = sorted(parts, key=lambda part: part.start_time)
+        self.message_count = sum(part.message_count for part in parts)
         ends = [part.start_time + part.duration for part in parts]
         self.duration = max(ends) - self._parts[0].start_time
         self.connections = _merged([found for part in self._parts for found in part.connections])

@@ -186,19 +186,24 @@ def _type(connection: Connection) -> str:
 @contextlib.contextmanager
 def _reading(path: pathlib.Path, *, salvage: bool) -> Iterator[tuple[AnyReader, tuple[str, ...]]]:
     """Open a bag; gives what was found damaged with it, whole sentences."""
-    problems: tuple[str, ...] = ()
-    try:
-        reader: AnyReader = _open_whole(path)
-    except BagError as error:
-        damaged = _open_damaged(path) if salvage and path.exists() else None
-        if damaged is None:
-            raise
-        reader = damaged
-        problems = (f'{error} What can be read without was used.',)
-    try:
-        yield reader, problems
-    finally:
-        reader.close()
+    with contextlib.ExitStack() as opened:
+        salvaged = _open_damaged(path) if salvage and path.exists() else None
+        if salvaged is not None:
+            opened.callback(salvaged.close)
+        try:
+            reader = _open_whole(path)
+        except BagError as error:
+            if salvaged is None:
+                raise
+            yield salvaged, (f'{error} What can be read without was used.',)
+            return
+        opened.callback(reader.close)
+        if salvaged is not None and salvaged.message_count != reader.message_count:
+            yield salvaged, (
+                f'The metadata.yaml of {path} is wrong: it counts {reader.message_count} messages, '
+                f'the files hold {salvaged.message_count}. The files were used without it.',)
+            return
+        yield reader, ()
 
 
 def _open_whole(path: pathlib.Path) -> Reader:
