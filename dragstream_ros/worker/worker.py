@@ -92,11 +92,15 @@ def _serve(
     n_done, stats_due = 0, 0.0
     while True:
         wait([connection, intake.fileno()], 0.0 if n_done else _IDLE_SECS)
-        # Frames first: a drag that came after its image must find it.
+        messages = []
+        while connection.poll():
+            messages.append(connection.recv())
+        # Taken last and fed first: a drag that came after its image must find it. Feeding takes
+        # its time, so what comes meanwhile is for the next round, with frames as new as it is.
         frames, problems = intake.look()
         events = [*problems, *session.feed(frames)]
-        while connection.poll():
-            events += session.handle(connection.recv())
+        for message in messages:
+            events += session.handle(message)
         done = session.step()
         n_done = len(done)
         for event in [*events, *done]:
