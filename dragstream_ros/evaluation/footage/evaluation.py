@@ -68,6 +68,7 @@ class Evaluation:
             'config': asdict(config),
             'drags': {name: drags.described() for name, drags in self._drags.items()},
             'weights_sha256': _weights_sha256(config.world_model, weights),
+            'weights_are_bundled': not weights and config.world_model == NAME,
             'footage': {name: sha256_of(found.path) for name, found in self._footage.items()}}
         self._folder = ResultFolder(output, question=self._question, resume=resume)
         self._progress = Progress(out)

@@ -90,7 +90,7 @@ def histogram(values: Mapping[str, Sequence[float]], *, x_title: str, label: str
     edges = np.linspace(0.0, max(everything) * 1.05, 31)
     counts = {name: np.histogram(found, edges)[0] for name, found in values.items()}
     most = max(int(found.max()) for found in counts.values())
-    axes = Axes((0.0, float(edges[-1])), (0.0, most * 1.05), width=700)
+    axes = Axes((0.0, float(edges[-1])), (0.0, most * 1.05), width=1060)
     bars = [
         f'<rect class="bar {name}" x="{axes.x(left)}" y="{axes.y(count)}" '
         f'width="{axes.x(right) - axes.x(left) - 1:.1f}" '

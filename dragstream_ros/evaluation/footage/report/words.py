@@ -64,7 +64,7 @@ def facts(main: dict[str, Any], latencies: dict[str, Any], subject: str,
 
 def notes(results: dict[str, Any]) -> list[str]:
     """What a reader has to know to understand the numbers, whole sentences."""
-    window, config = results['config']['window'], results['config']
+    window = results['config']['window']
     sizes = {tuple(start['picture_size']) for start in results['starts']}
     found = [
         'A prediction is not a safety sensor.',
@@ -80,12 +80,14 @@ def notes(results: dict[str, Any]) -> list[str]:
         'ahead. The intervals take them as independent, so they are too narrow where starts are '
         'alike.',
     ]
-    if config['world_model'] == 'tabletop':
-        found.append('The bundled weights of this model know a simulated tabletop only, and are '
-                     'meant for one second.')
+    if results['weights_are_bundled']:
+        found.append('The bundled weights know a simulated tabletop only, and are meant for one '
+                     'second.')
+    names: dict[str, list[str]] = {}
     for name, footage in results['footage'].items():
-        found += [f'{name}: {text}' for text in footage['notes'] + footage['problems']]
-    return found
+        for text in footage['notes'] + footage['problems']:
+            names.setdefault(text, []).append(name)
+    return found + [f'{", ".join(said_of)}: {text}' for text, said_of in names.items()]
 
 
 def _about_drags(results: dict[str, Any]) -> list[str]:
