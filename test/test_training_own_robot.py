@@ -200,14 +200,16 @@ def test_one_command_fits_the_model_to_a_bag_and_a_clip(
         str(config), '--bags', str(bag), '--clips', str(clip), '--hold-out-every', '2',
         '--folder', str(tmp_path / 'fitted')])
     cli.main(arguments)
-    assert 'PSNR in dB: all that was held out' in capsys.readouterr().out
+    assert 'PSNR, dB: all that was held out' in capsys.readouterr().out
     report = json.loads((tmp_path / 'fitted' / 'before_after.json').read_text())
     trained_on, held_out = report['recordings']
     assert (trained_on['file'], held_out['file']) == (str(bag), str(clip))
     assert trained_on['held_out_secs'] == 0 < trained_on['trained_on_secs']
     assert held_out['trained_on_secs'] == 0 < held_out['held_out_secs']
-    told = report['results'][str(clip)]['told 1 s']['all']
-    assert told['n'] > 0 and 5 < told['before_db'] < 60 and abs(told['gain_db']['value']) < 3
+    told = report['results'][str(clip)]['told 1 s']['all psnr_db']
+    assert told['n'] > 0 and 5 < told['before'] < 60 and abs(told['gain']['value']) < 3
+    held = report['results'][str(clip)]['copy_last 1 s']['moving sharpness']
+    assert held['before'] == held['after'] and held['gain']['value'] == 0
     card = json.loads((tmp_path / 'fitted' / 'tabletop.json').read_text())['card']
     assert len(card['recordings'][0]['sha256']) == 64 and 'safety' in card['limits']
     model = load_world_model(folder=str(tmp_path / 'fitted'))

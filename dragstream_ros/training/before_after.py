@@ -22,7 +22,10 @@ EVERY_FRAMES = 5        # from one start to the next
 MOST_STARTS = 60
 NS = 1_000_000_000
 TIMES_SECS = (0.5, 1.0)
-PLACES = ('all', 'moving')
+COUNTED = 'all psnr_db'
+# With the digits that are shown. Pixels 'moving' differ from the last picture shown; sharpness is
+# that of the truth's, which a blurred picture has less of.
+MEASURES = {COUNTED: 1, 'moving psnr_db': 1, 'moving sharpness': 2}
 SYSTEMS = ('copy_last', 'undragged', 'told', 'reconstruction')
 
 
@@ -75,55 +78,53 @@ def predict(model: TabletopWorldModel, start: Start) -> dict[str, np.ndarray]:
 
 
 def judge(start: Start, frames: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """PSNR of the pictures between the bars, plain data."""
+    """Judge the pictures between the bars: plain data, by system and time, then by measure."""
     left, top, width, height = start.episode.content_box
     content = (slice(top, top + height), slice(left, left + width))
-    found: dict[str, Any] = {'recording': start.recording, 'index': start.index}
+    verdict: dict[str, Any] = {'recording': start.recording, 'index': start.index}
     for system, pictures in frames.items():
         for secs in TIMES_SECS:
             at = round(secs / TabletopWorldModel.frame_period_secs) - 1
             judged = judge_picture(pictures[at][content], start.future[at][content],
                                    start.past[-1][content])
-            for where, quality in judged.items():
-                found[f'{system} {secs:g} s {where}'] = round(quality.psnr_db, 3)
-    return found
+            verdict[f'{system} {secs:g} s'] = {
+                f'{where} {name}': round(getattr(quality, name), 3)
+                for where, quality in judged.items() for name in ('psnr_db', 'sharpness')}
+    return verdict
 
 
 def summarise(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]],
               recording: str | None = None) -> dict[str, Any]:
-    """Medians over starts, of one recording or of all; gains are paired, start by start.
-
-    By system and time, of 'all' pixels and of the 'moving' ones.
-    """
+    """Medians over starts, of one recording or of all; gains are paired, start by start."""
     pairs = [(one, other) for one, other in zip(before, after, strict=True)
              if recording in (None, one['recording'])]
-    return {f'{system} {secs:g} s': {where: found for where in PLACES if (
-                found := _compare(pairs, f'{system} {secs:g} s {where}'))}
-            for system in SYSTEMS for secs in TIMES_SECS}
+    return {row: {measure: _compare([(one[row], other[row]) for one, other in pairs], measure)
+                  for measure in MEASURES}
+            for row in (f'{system} {secs:g} s' for system in SYSTEMS for secs in TIMES_SECS)}
 
 
 def describe(title: str, summary: dict[str, Any]) -> str:
     """A table for people."""
-    rows = [[name, *(cell for where in PLACES for cell in _cells(found.get(where)))]
+    rows = [[name, *(cell for measure, digits in MEASURES.items()
+                     for cell in _cells(found[measure], digits)), str(found[COUNTED]['n'])]
             for name, found in summary.items()]
-    return table([title, *(f'{head} {where}' if head == 'starts' else head for where in PLACES
-                           for head in ('before', 'after', 'gain [95%]', 'starts'))], rows)
+    return table([title, 'before', 'after', 'gain [95%]', 'moving: before', 'after', 'gain [95%]',
+                  'sharpness: before', 'after', 'gain [95%]', 'starts'], rows)
 
 
-def _cells(found: dict[str, Any] | None) -> list[str]:
-    if found is None:
-        return ['-'] * 4
-    gain = found['gain_db']
-    return [f'{found["before_db"]:.1f}', f'{found["after_db"]:.1f}',
-            f'{gain["value"]:+.1f} [{gain["low"]:+.1f}, {gain["high"]:+.1f}]', str(found['n'])]
+def _cells(found: dict[str, Any], digits: int) -> list[str]:
+    if not found['n']:
+        return ['-'] * 3
+    gain = found['gain']
+    return [f'{found["before"]:.{digits}f}', f'{found["after"]:.{digits}f}',
+            f'{gain["value"]:+.{digits}f} [{gain["low"]:+.{digits}f}, {gain["high"]:+.{digits}f}]']
 
 
-def _compare(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]],
-             key: str) -> dict[str, Any] | None:
-    known = [(one[key], other[key]) for one, other in pairs if key in one]
+def _compare(pairs: Sequence[tuple[dict[str, float], dict[str, float]]],
+             measure: str) -> dict[str, Any]:
+    known = [(one[measure], other[measure]) for one, other in pairs if measure in one]
     if not known:
-        return None
+        return {'n': 0}
     before, after = np.array(known).T
-    return {'n': len(known), 'before_db': float(np.median(before)),
-            'after_db': float(np.median(after)),
-            'gain_db': asdict(median_with_interval(after - before))}
+    return {'n': len(known), 'before': float(np.median(before)), 'after': float(np.median(after)),
+            'gain': asdict(median_with_interval(after - before))}

@@ -63,7 +63,7 @@ def fit_own_robot(paths: Sequence[Path], folder: Path, config: StagesConfig, fir
 
     report = _report(folder, hashes, config, seen, held_out, before, after)
     for name, summary in report['results'].items():
-        print('\n' + before_after.describe(f'PSNR in dB: {name}', summary), flush=True)
+        print('\n' + before_after.describe(f'PSNR, dB: {name}', summary), flush=True)
     with whole_file(folder / 'before_after.json') as partial:
         partial.write_text(json.dumps(report, indent=1) + '\n')
     write_pictures(folder / 'before_after.png', {

@@ -93,12 +93,15 @@ def flow_loss(flow: Flow, truth: Flow, known: torch.Tensor,
 
 
 def picture_error(flow: Flow, samples: FlowSamples, cell_px: float) -> torch.Tensor:
-    """Mean difference of the carried pictures from what came; what changes weighs five times."""
+    """Mean difference of the carried pictures from what came; what changes weighs five times.
+
+    Where the flow is not known nothing is asked, or all that moves too fast would learn to fade.
+    """
     errors = []
-    for i, pictures in enumerate(samples.pictures):
+    for i, (pictures, known) in enumerate(zip(samples.pictures, samples.known, strict=True)):
         carried = carry(pictures[0], flow.displacement[i] * cell_px, flow.hole[i].sigmoid())
         changes = (pictures[1:] - pictures[0]).abs().amax(1, keepdim=True) > 0.06
-        errors.append(((carried - pictures[1:]).abs() * (1 + 4 * changes)).mean())
+        errors.append(((carried - pictures[1:]).abs() * (1 + 4 * changes) * known).mean())
     return torch.stack(errors).mean()
 
 
