@@ -15,7 +15,7 @@ from visualization_msgs.msg import ImageMarker, Marker
 
 from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.nodes import drag_annotations
-from dragstream_ros.nodes.drag_paths import DragPaths, PathCollector
+from dragstream_ros.nodes.drag_paths import MOST_CHUNKS, DragPaths, PathCollector
 from dragstream_ros.nodes.playback import Shown
 from dragstream_ros.nodes.preview import AHEAD_RGB, DONE_RGB, draw_preview, set_up_drawing
 
@@ -148,6 +148,26 @@ def test_the_paths_of_another_prediction_are_not_mixed_in():
     paths = collector.paths(Shown(old, 0))
     assert paths.positions_px.shape[1] == old.tracks_px.shape[1] and paths.index == 0
     assert collector.paths(Shown(new, 0)).index == 0
+
+
+def test_the_paths_of_an_earlier_drag_are_not_mixed_in():
+    collector = PathCollector()
+    tracks_px = np.zeros((1, 4, 2))
+    drags = [replace(chunk(), chunk_index=number, drag_id=drag_id, tracks_px=tracks_px)
+             for number, drag_id in enumerate(['a', 'b', 'b', ''])]
+    for each in drags:
+        collector.add(each)
+    assert collector.paths(Shown(drags[0], 0)).positions_px.shape == (1, 4, 2)
+    second = collector.paths(Shown(drags[2], 1))
+    assert second.positions_px.shape == (1, 8, 2) and second.index == 5
+
+
+def test_an_endless_prediction_needs_no_more_and_more_memory():
+    collector = PathCollector()
+    for number in range(100):
+        newest = replace(chunk(), chunk_index=number, tracks_px=np.zeros((1, 4, 2)))
+        collector.add(newest)
+    assert collector.paths(Shown(newest, 0)).positions_px.shape == (1, 4 * MOST_CHUNKS, 2)
 
 
 # What viewers draw by themselves.
