@@ -30,7 +30,6 @@ export class View {
     const {canvas, context} = this;
     const rect = contentRect(canvas, this.picture);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    context.imageSmoothingQuality = 'high';
     context.drawImage(this.bitmap, rect.left, rect.top, rect.width, rect.height);
     context.save();
     context.beginPath();
