@@ -28,6 +28,7 @@ def test_it_has_the_same_data_file(name):
 def test_its_share_folder_has_configuration_and_launch_files():
     assert share_folder() != INSTALLED.parent
     assert 'shared_memory_16_mb' in config_file('fastdds.xml').read_text()
+    assert all(config_file(f'drag.{tool}') for tool in ('rviz', 'perspective', 'foxglove.json'))
     assert (share_folder() / 'launch' / 'predictor.launch.py').is_file()
     assert (share_folder() / 'package.xml').is_file()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+from conftest import REPOSITORY
 
 from dragstream_ros import graph
 from dragstream_ros.share import config_file
@@ -105,6 +106,14 @@ def test_rqt_publishes_clicks_where_the_adapter_listens():
     assert clicked['mouse_pub_topic'] == f'{clicked["topic"]}_mouse_left'
     assert TOPICS[clicked['mouse_pub_topic']] == graph.POINT
     assert clicked['rotate'] == 0  # clicks on a rotated view are none on the image
+
+
+def test_the_docs_name_every_topic_and_service_of_the_adapter():
+    text = (REPOSITORY / 'docs' / 'how_an_operator_drags.md').read_text()
+    node = graph.DRAG_ADAPTER
+    names = [topic.name for topic in [*node.subscribes, *node.publishes]]
+    names += [name for name, _ in node.services]
+    assert [name for name in names if f'`{name}`' not in text] == []
 
 
 def test_foxglove_shows_images_with_their_calibration_and_annotations():
