@@ -6,8 +6,8 @@ import pytest
 
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.evaluation.footage import plots
+from dragstream_ros.evaluation.footage.drag_files import read_drags
 from dragstream_ros.evaluation.footage.errors import EvaluationError
-from dragstream_ros.evaluation.footage.given_drags import read_drags
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
 from dragstream_ros.evaluation.footage.score import MEASURES, Scorer
 from dragstream_ros.evaluation.footage.summary import mean_with_interval, summarise
@@ -182,7 +182,7 @@ def test_given_drags_of_one_moment_go_together_at_constant_speed(tmp_path):
     file = tmp_path / 'drags.yaml'
     file.write_text('- {at_secs: 2, path: [[0, 0], [30, 0], [30, 10]], duration_secs: 2}\n'
                     '- {at_secs: 2, path: [[5, 5]]}\n- {at_secs: 1, path: [[1, 1], [2, 2]]}\n')
-    drags = read_drags(file)
+    drags = read_drags(str(file))
     assert drags.at_secs == (1.0, 2.0)
     command = drags.command(2.0, Letterbox((64, 48), (128, 128)), stamp_ns=7, duration_secs=3.0)
     moving, staying = command.handles

@@ -11,7 +11,8 @@ import numpy as np
 from dragstream_ros.adapters.image import decode_compressed, decode_image
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.evaluation.footage.errors import FootageError
-from dragstream_ros.evaluation.footage.given_drags import GivenDrags, drags_of_messages
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags
+from dragstream_ros.evaluation.footage.recorded_drags import drags_of_messages
 from dragstream_ros.evaluation.footage.shots import Shot
 from dragstream_ros.evaluation.image_bag import (
     COMPRESSED_IMAGE,

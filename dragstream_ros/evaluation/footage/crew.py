@@ -88,24 +88,29 @@ def _lost_process_is_said() -> Iterator[None]:
             '--resume and fewer --jobs.') from error
 
 
-_judge_here: Judge | Exception | None = None      # of this process
-
-
-def _set_up(world_model: str, weights: str, config: JudgeConfig) -> None:
-    global _judge_here
+def make_judge(world_model: str, weights: str, config: JudgeConfig) -> Judge:
+    """Load a judge into this process, which from now on computes on one thread."""
     import torch
 
     from dragstream_ros.memory import keep_freed_memory
     from dragstream_ros.world_models import load_world_model
 
-    # Ctrl-C goes to all; the first process tells the others when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(signal.SIGKILL)
     keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    return Judge(load_world_model(world_model, weights), config)
+
+
+_judge_here: Judge | Exception | None = None      # of this process
+
+
+def _set_up(world_model: str, weights: str, config: JudgeConfig) -> None:
+    global _judge_here
+    # Ctrl-C goes to all; the first process tells the others when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(signal.SIGKILL)
     try:
-        _judge_here = Judge(load_world_model(world_model, weights), config)
+        _judge_here = make_judge(world_model, weights, config)
     except Exception as error:      # raised here it would only be told as "broken pool"
         _judge_here = error
 

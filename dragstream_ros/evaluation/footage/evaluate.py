@@ -22,6 +22,7 @@ from dragstream_ros.evaluation.footage.evaluation import (
     EvaluationConfig,
 )
 from dragstream_ros.evaluation.footage.open_footage import open_footage
+from dragstream_ros.evaluation.footage.ray_crew import RayCrew
 from dragstream_ros.evaluation.footage.shots import Footage
 from dragstream_ros.evaluation.footage.thresholds import parse_threshold
 from dragstream_ros.evaluation.footage.windows import WindowConfig
@@ -48,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--horizon', type=float, default=window.horizon_secs, metavar='SECS',
         help='how far each predicts (default: %(default)s)')
     parser.add_argument(
-        '--drags', default=OBSERVED, metavar='FILE',
+        '--drags', default=OBSERVED, metavar='FILE[@SECS]',
         help='observed: as things were seen to move (default); recorded: the Drag messages of the '
-        'bags; or a YAML list of {at_secs, path: [[x, y], ...], duration_secs}. The last two also '
-        'say where predictions start')
+        'bags; or a file, such as a YAML list of {at_secs, path: [[x, y], ...], duration_secs}. '
+        'The last two also say where predictions start')
     parser.add_argument('--image-topic', default='', help='which images, if a bag has several')
     parser.add_argument(
         '--video-rate', type=float, metavar='HZ', help="pictures per second, for the file's own")
@@ -63,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--jobs', type=int, default=min(2, len(os.sched_getaffinity(0))),
         help='processes that work side by side; the numbers stay the same (default: %(default)s)')
+    parser.add_argument(
+        '--engine', choices=('local', 'ray'), default='local', help='ray: instead of --jobs, the '
+        'Ray cluster that RAY_ADDRESS names, or that of this computer; the numbers stay the same')
     parser.add_argument(
         '--fail-under', action='append', default=[], metavar='[SYSTEM.]MEASURE=VALUE',
         help=f'end with status {WORSE} if this mean is worse, as in dragged.psnr_db=18')
@@ -81,8 +85,7 @@ def main(args: argparse.Namespace) -> int:
             evaluation = Evaluation(
                 config, footage, weights=args.weights, output=args.output, resume=args.resume,
                 out=sys.stdout)
-            with Crew(n_jobs=args.jobs, world_model=args.world_model, weights=args.weights,
-                      config=config.judge) as crew:
+            with _crew(args, config.judge) as crew:
                 summary, problems = evaluation.run(crew)
     except (EvaluationError, DragPlanError, DragStreamError, OSError) as error:
         print(f'dragstream evaluate: {error}', file=sys.stderr)
@@ -97,6 +100,13 @@ def main(args: argparse.Namespace) -> int:
     if complaints:
         return WORSE
     return INCOMPLETE if problems or unreadable else DONE
+
+
+def _crew(args: argparse.Namespace, config: JudgeConfig) -> Crew | RayCrew:
+    if args.engine == 'ray':
+        weights = os.path.abspath(args.weights) if args.weights else ''
+        return RayCrew(world_model=args.world_model, weights=weights, config=config)
+    return Crew(n_jobs=args.jobs, world_model=args.world_model, weights=args.weights, config=config)
 
 
 def _require_positive(args: argparse.Namespace) -> None:

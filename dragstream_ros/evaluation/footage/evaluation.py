@@ -16,9 +16,11 @@ from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.footage.case import JudgeConfig, Task
 from dragstream_ros.evaluation.footage.crew import Crew, ModelFace
+from dragstream_ros.evaluation.footage.drag_files import read_drags
 from dragstream_ros.evaluation.footage.errors import FootageError
-from dragstream_ros.evaluation.footage.given_drags import GivenDrags, read_drags
+from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
+from dragstream_ros.evaluation.footage.ray_crew import RayCrew
 from dragstream_ros.evaluation.footage.report.render import render_report
 from dragstream_ros.evaluation.footage.result_folder import ResultFolder
 from dragstream_ros.evaluation.footage.shots import Footage, ModelClock
@@ -73,7 +75,7 @@ class Evaluation:
         self._folder = ResultFolder(output, question=self._question, resume=resume)
         self._progress = Progress(out)
 
-    def run(self, crew: Crew) -> tuple[dict[str, Any], list[str]]:
+    def run(self, crew: Crew | RayCrew) -> tuple[dict[str, Any], list[str]]:
         """Judge what is not done yet, and write the files.
 
         :returns: the summary over all footage, and what could not be read, in whole sentences
@@ -94,7 +96,7 @@ class Evaluation:
         if source == OBSERVED:
             return {}
         if source != RECORDED:
-            return dict.fromkeys(self._footage, read_drags(pathlib.Path(source)))
+            return dict.fromkeys(self._footage, read_drags(source))
         found = {}
         for name, footage in self._footage.items():
             try:

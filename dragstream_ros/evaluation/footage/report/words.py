@@ -23,7 +23,7 @@ def _likeness(gain: dict[str, Any], n_starts: int) -> str:
     word = 'more' if gain['mean'] > 0 else 'less'
     if gain['low'] is None:
         return (f'is {abs(gain["mean"]):.1f} dB {word} like what came than the last picture held '
-                f'in {n_starts} starts, which are too few to judge by')
+                f'in {n_starts} start{"s" if n_starts > 1 else ""}, too few to judge by')
     if gain['low'] <= 0 <= gain['high']:
         return ('is neither more nor less like what came than the last picture held, as far as '
                 f'{n_starts} starts can tell')
