@@ -176,6 +176,13 @@ def test_the_calibration_is_scaled_to_the_predicted_images(bench):
     assert stamp_of(heard[-1]) > 0 and heard[-1].header.frame_id == 'eye'
 
 
+def red_words(preview) -> int:
+    """Pixels of warning red in the strip at the bottom of a preview."""
+    picture = preview if isinstance(preview, np.ndarray) else array_from_image(preview)
+    strip = picture[-16:-3].astype(int)
+    return int(((strip[..., 0] > 150) & (strip[..., 1] < 100) & (strip[..., 2] > 40)).sum())
+
+
 def test_lazy_outputs_come_when_somebody_listens(bench):
     topics = (
         (CompressedImage, 'prediction/image/compressed'),
@@ -194,6 +201,11 @@ def test_lazy_outputs_come_when_somebody_listens(bench):
     bench.until(bench.clips)
     bench.drag()
     bench.until(lambda: all(heard.values()), filming=True)
+    # What is wrong with a drag is said where the operator looks.
+    quiet = array_from_image(heard['preview/image'][-1])
+    bench.drag((500.0, 40.0), (80.0, 40.0), drag_id='outside')
+    bench.until(lambda: bench.problem(ErrorCode.DRAG_OUTSIDE_IMAGE), filming=True)
+    bench.until(lambda: red_words(heard['preview/image'][-1]) > red_words(quiet) + 20, filming=True)
     for subscription in subscriptions:
         bench.node.destroy_subscription(subscription)
     assert decode_compressed(heard['prediction/image/compressed'][0].data).shape == (48, 64, 3)

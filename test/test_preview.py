@@ -36,9 +36,10 @@ def shown(grey: int = 128, *, confidence: float = 1.0, drag_id: str = 'a', index
 
 
 def draw(
-    shown: Shown, paths: DragPaths = NONE, *, scale: int = 4, late: bool = False
+    shown: Shown, paths: DragPaths = NONE, *, scale: int = 4, late: bool = False, problem: str = ''
 ) -> np.ndarray:
-    return draw_preview(shown, paths, scale=scale, horizon_secs=0.4, late=late)
+    return draw_preview(
+        shown, paths, scale=scale, horizon_secs=0.4, late=late, problem=problem)
 
 
 def share_of(image: np.ndarray, rgb: tuple[int, int, int]) -> float:
@@ -73,15 +74,17 @@ def test_an_undragged_prediction_has_a_white_bar():
     assert share_of(strip, (255, 255, 255)) > 0.4 and share_of(strip, DONE_RGB) == 0
 
 
-@pytest.mark.parametrize('fields', [{'late': True}, {'confidence': 0.2}])
-def test_late_and_unsure_are_said_in_red(fields):
+@pytest.mark.parametrize('fields', [
+    {'late': True}, {'confidence': 0.2}, {'problem': 'DRAG LOST'},
+])
+def test_what_is_wrong_is_said_in_red(fields):
     def red(image):
         pixels = image[-16:-4].astype(int)
         return int(((pixels[..., 0] > 150) & (pixels[..., 1] < 100)
                     & (pixels[..., 2] > 40)).sum())
 
-    late = fields.pop('late', False)
-    assert red(draw(shown())) == 0 and red(draw(shown(**fields), late=late)) > 20
+    sure = fields.pop('confidence', 1.0)
+    assert red(draw(shown())) == 0 and red(draw(shown(confidence=sure), **fields)) > 20
 
 
 def test_a_path_is_orange_up_to_the_handle_and_yellow_to_its_target():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
@@ -14,7 +15,7 @@ from dragstream_ros.adapters.camera_info import scaled_camera_info, uncalibrated
 from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.adapters.image import byte_array, encode_jpeg, image_from_array
 from dragstream_ros.adapters.prediction import clip_from_chunk, header_of, info_from_chunk
-from dragstream_ros.errors import DragStreamError
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import PredictedClip, PredictionInfo
 from dragstream_ros.nodes import drag_annotations
 from dragstream_ros.nodes.drag_paths import DragPaths, PathCollector
@@ -22,6 +23,7 @@ from dragstream_ros.nodes.playback import Shown
 from dragstream_ros.nodes.preview import draw_preview, set_up_drawing
 from dragstream_ros.worker.protocol import Chunk
 
+PROBLEM_SECS = 3.0  # how long the preview shows one
 NEWEST = QoSProfile(depth=1)  # reliable: a frame is many packets
 EVERY = QoSProfile(depth=10)  # chunks follow each other faster than a busy planner takes them
 STATE = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -36,6 +38,8 @@ class PredictionOutput:
         self.camera_info: CameraInfo | None = None
         self._node = node
         self._paths = PathCollector()
+        self._problem = ''
+        self._problem_secs = -PROBLEM_SECS
         set_up_drawing()
         self._publishers: list[LifecyclePublisher] = []
         self._image = self._publisher(Image, 'prediction/image')
@@ -54,13 +58,19 @@ class PredictionOutput:
                 self._preview, self._annotations, self._foxglove, self._markers)
             if publisher is not None]
         # Not gated by the lifecycle: missing weights are told before the node is active.
-        self.info = node.create_publisher(PredictionInfo, 'prediction/info', STATE)
+        self._info = node.create_publisher(PredictionInfo, 'prediction/info', STATE)
 
     def destroy(self) -> None:
         """Destroy the publishers."""
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
-        self._node.destroy_publisher(self.info)
+        self._node.destroy_publisher(self._info)
+
+    def publish_problem(self, info: PredictionInfo) -> None:
+        """Publish what is wrong, and show its code in the preview for a while."""
+        self._info.publish(info)
+        self._problem = ErrorCode(info.code).name.replace('_', ' ')
+        self._problem_secs = time.monotonic()
 
     def publish_clip(self, chunk: Chunk, handle_names: Sequence[str]) -> None:
         """Publish a whole chunk, as soon as it is there."""
@@ -84,7 +94,7 @@ class PredictionOutput:
         chunk, index = shown.chunk, shown.index
         frame, header = chunk.frames[index], header_of(chunk, self.frame_id)
         late = latency_secs > chunk.offsets_secs[index]
-        self.info.publish(info_from_chunk(
+        self._info.publish(info_from_chunk(
             chunk, index, frame_id=self.frame_id, latency_secs=latency_secs, late=late))
         if _wanted(self._camera_info):
             self._camera_info.publish(self._scaled_camera_info(chunk))
@@ -98,8 +108,10 @@ class PredictionOutput:
             return
         paths = self._paths.paths(shown)
         if _wanted(self._preview):
+            is_fresh = time.monotonic() - self._problem_secs < PROBLEM_SECS
             self._preview.publish(image_from_array(draw_preview(
-                shown, paths, scale=preview_scale, horizon_secs=horizon_secs, late=late), header))
+                shown, paths, scale=preview_scale, horizon_secs=horizon_secs, late=late,
+                problem=self._problem if is_fresh else ''), header))
         if len(paths.positions_px):
             self._publish_drag(chunk, paths)
 

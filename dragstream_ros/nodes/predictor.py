@@ -344,7 +344,7 @@ class Predictor(LifecycleNode):
 
     def _publish_info(self, info: PredictionInfo) -> None:
         if self._player is not None:
-            self._player.output.info.publish(info)
+            self._player.output.publish_problem(info)
 
     def _now_secs(self) -> float:
         return float(self.get_clock().now().nanoseconds) / 1e9

@@ -38,13 +38,14 @@ def set_up_drawing() -> None:
 
 
 def draw_preview(
-    shown: Shown, paths: DragPaths, *, scale: int, horizon_secs: float, late: bool
+    shown: Shown, paths: DragPaths, *, scale: int, horizon_secs: float, late: bool,
+    problem: str = '',
 ) -> np.ndarray:
     """The frame `scale` times larger, (H, W, 3) uint8 RGB.
 
     What is not to be trusted fades to grey. The bar at the bottom is full at the horizon, white if
     nobody drags. A white line is around what is held. Each path is drawn to its end, its target
-    ringed; what is done of it is orange.
+    ringed; what is done of it is orange. A problem is said in red, in a few words.
     """
     chunk, index = shown.chunk, shown.index
     image = cv2.resize(
@@ -60,7 +61,9 @@ def draw_preview(
     for positions_px in (paths.positions_px + 0.5) * scale - 0.5:
         _draw_path(image, positions_px, paths.index, line_px=max(scale // 2, 1))
     offset_secs = float(chunk.offsets_secs[index])
-    warnings = [word for word, holds in (('LATE', late), ('UNSURE', trust < UNSURE_BELOW)) if holds]
+    warnings = [
+        word for word, holds in (
+            (problem, problem), ('LATE', late), ('UNSURE', trust < UNSURE_BELOW)) if holds]
     _draw_frame(
         image, share=offset_secs / horizon_secs, is_dragged=bool(chunk.drag_id),
         time=f'+{offset_secs:.1f} s', warning=' '.join(warnings))
