@@ -49,4 +49,4 @@ def test_its_command_and_messages_work(tmp_path):
 
 def test_its_nodes_are_executable_files():
     names = {path.name for path in EXECUTABLES.iterdir() if os.access(path, os.X_OK)}
-    assert {'predictor', 'tabletop_camera', 'bag_replay', 'drag_console'} <= names
+    assert {'predictor', 'tabletop_camera', 'drag_adapter', 'drag_console'} <= names
