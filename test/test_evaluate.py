@@ -150,7 +150,7 @@ def test_half_written_verdicts_are_made_anew(bag, evaluated, run, tmp_path):
     output = tmp_path / 'result'
     shutil.copytree(evaluated, output)
     first, *_ = sorted((output / 'cases').glob('bag.*.json'))
-    first.rename(first.with_suffix('.part.json'))
+    first.rename(first.with_suffix('.part77.json'))
     (output / 'results.json').unlink()
     assert run(bag, '--horizon', 1, '--output', output, '--resume') == (DONE, '')
     assert (output / 'results.json').read_bytes() == (evaluated / 'results.json').read_bytes()

@@ -34,7 +34,7 @@ def test_it_goes_on_with_what_is_there_also_after_a_kill_at_any_point(tmp_path):
     filled(tmp_path / 'result', [10.0, 20.0, 15.0])
     cases = tmp_path / 'result' / 'cases'
     (cases / 'bag.00003.webp').write_bytes(b'whose verdict was not written any more')
-    (cases / 'bag.00003.part.json').write_text('{"ca')
+    (cases / 'bag.00003.part77.json').write_text('{"ca')
     folder = ResultFolder(tmp_path / 'result', question=QUESTION, resume=True)
     assert folder.keys() == ['bag.00000', 'bag.00001', 'bag.00002']
     assert [key for key, _ in folder.strips()] == ['bag.00000', 'bag.00002', 'bag.00001']

@@ -9,7 +9,7 @@ from typing import Any
 
 from dragstream_ros.evaluation.footage.case import Judged
 from dragstream_ros.evaluation.footage.errors import EvaluationError
-from dragstream_ros.training.checkpoint import whole_file
+from dragstream_ros.training.checkpoint import remove_partial_files, whole_file
 
 STRIPS_PER_END = 5      # pictures are kept of so many of the best, and of the worst
 
@@ -36,6 +36,7 @@ class ResultFolder:
                 raise EvaluationError(
                     f'{path} was made from other footage, weights or settings; please name another '
                     '--output.')
+            remove_partial_files(self._cases)
         else:
             self._cases.mkdir(parents=True, exist_ok=True)
             self._write(question_file, text.encode())
@@ -46,8 +47,7 @@ class ResultFolder:
 
     def keys(self) -> list[str]:
         """The starts that are done."""
-        return sorted(file.stem for file in self._cases.glob('*.[0-9]*.json')
-                      if not file.stem.endswith('.part'))     # what a kill has left
+        return sorted(file.stem for file in self._cases.glob('*.[0-9]*.json'))
 
     def add(self, judged: Judged) -> None:
         """Keep a verdict; its pictures only while it is among the best or the worst."""
