@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import socket
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -16,6 +18,7 @@ from dragstream_ros.evaluation.footage.crew import (
 )
 from dragstream_ros.evaluation.footage.errors import EvaluationError
 
+CONNECT_SECS = 5.0
 TRIES_AGAIN = 3     # of a start whose worker, or computer, is lost
 
 
@@ -36,8 +39,12 @@ class RayCrew:
             raise EvaluationError(
                 "Ray is not installed; please pip install 'dragstream_ros[ray]'.") from error
         try:
-            ray.init(address='auto', log_to_driver=False, logging_level='ERROR')
-        except ConnectionError as error:
+            address = os.environ.get('RAY_ADDRESS', '')
+            if address:     # Ray itself would try for minutes
+                host, _, port = address.rpartition(':')
+                socket.create_connection((host, int(port)), CONNECT_SECS).close()
+            ray.init(address=address or 'auto', log_to_driver=False, logging_level='ERROR')
+        except (OSError, ValueError) as error:
             raise EvaluationError(
                 'There is no Ray cluster to join; start one with `ray start --head`, or name it by '
                 'the environment variable RAY_ADDRESS.') from error
