@@ -161,7 +161,8 @@ def test_the_page_names_nothing_outside_and_has_no_script_of_its_own():
     assert (PAGE / 'index.html').read_text().count('<script') == 1
 
 
-@pytest.mark.parametrize('host', ['evil.example', 'evil.example:80', '10.0.0.1', '127.0.0.1.eu'])
+@pytest.mark.parametrize(
+    'host', ['evil.example', 'evil.example:80', '10.0.0.1', '127.0.0.1.eu', '[', ''])
 def test_a_strangers_name_for_our_address_is_refused(server, host):
     async def work(session) -> None:
         async with session.get(at(server), headers={'Host': host}) as answer:
@@ -171,7 +172,7 @@ def test_a_strangers_name_for_our_address_is_refused(server, host):
 
 
 @pytest.mark.parametrize('headers', [
-    {}, {'Origin': 'http://evil.example'}, {'Origin': 'null'}, {'Origin': 'http://127.0.0.1:1'}])
+    {}, {'Origin': 'http://evil.example'}, {'Origin': 'http://['}, {'Origin': 'null'}, {'Origin': 'http://127.0.0.1:1'}])
 def test_only_our_own_page_may_speak(server, headers):
     async def work(session) -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:

@@ -80,6 +80,7 @@ def check_node(observer, node: graph.Node) -> None:
 @pytest.mark.parametrize(('name', 'said'), [
     ('demo', {}),
     ('replay', {'bag': str(RECORDED)}),
+    ('drag_console', {'port': '0'}),
     ('tools', {}),
 ])
 def test_nodes_publish_and_subscribe_exactly_what_is_described(ros_node, spin_until, name, said):

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import pathlib
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
@@ -39,17 +39,18 @@ class Access:
         """Whether this browser may see the page."""
         if not self.token:
             # A stranger's web page can give its own name our address; it cannot give ours.
-            return _is_loopback(urlsplit(f'//{request.host}').hostname or '')
+            return _is_loopback(_split(f'//{request.host}').hostname or '')
         return self.is_token(request.cookies.get(COOKIE, ''))
 
     def is_token(self, said: str) -> bool:
         """Whether this is the token; takes as long for a good guess as for a bad one."""
-        return bool(self.token) and hmac.compare_digest(said.encode(), self.token.encode())
+        return bool(self.token) and hmac.compare_digest(
+            said.encode(errors='replace'), self.token.encode())
 
     def may_speak(self, request: web.Request) -> bool:
         """Whether a WebSocket comes from our own page: browsers let any page open one."""
-        origin = urlsplit(request.headers.get('Origin', ''))
-        return self.may_enter(request) and bool(origin.netloc) and origin.netloc == request.host
+        origin = _split(request.headers.get('Origin', '')).netloc
+        return self.may_enter(request) and bool(origin) and origin == request.host
 
 
 def make_access(address: str, token_file: str) -> Access:
@@ -71,6 +72,13 @@ def make_access(address: str, token_file: str) -> Access:
         raise AccessError(
             f'The token has {len(token)} characters; please make it {SHORTEST_TOKEN} or more.')
     return Access(token)
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:  # no address at all
+        return urlsplit('')
 
 
 def _is_loopback(host: str) -> bool:

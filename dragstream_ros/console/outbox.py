@@ -27,13 +27,11 @@ class Outbox:
     def __init__(self, streams: tuple[str, ...]) -> None:
         """Streams that come first are served first."""
         self._streams = {name: _Stream() for name in streams}
-        self.n_replaced = 0
 
     def put(self, stream: str, group: Hashable, packet: bytes) -> None:
         """Take a packet to be sent; group: of what it is a part."""
         slot = self._streams[stream]
         if slot.group != group:
-            self.n_replaced += len(slot.waiting)
             slot.waiting.clear()
             slot.group = group
         slot.waiting.append(packet)

@@ -70,6 +70,7 @@ export class Gestures {
       this.isShift = event.shiftKey;
       this.up(event.pointerId);
     });
+    canvas.addEventListener('contextmenu', (event) => event.preventDefault());  // of a long press
     canvas.addEventListener('pointercancel', (event) => this.up(event.pointerId));
     canvas.addEventListener('keydown', (event) => this.key(event, stream, view));
     canvas.addEventListener('blur', () => this.changed());

@@ -59,14 +59,14 @@ function onWords(message) {
     status.predicted(message);
   } else if (message.type === 'refused') {
     gestures.abandon();
-    status.problem(message.sentence);
+    status.tell(message.sentence);
   } else if (message.type === 'problem') {
     if (message.drag_id && message.drag_id === gestures.drag?.id && !message.is_warning) {
       gestures.abandon();
     }
-    status.problem(message.sentence);
+    status.tell(message.sentence, message.is_warning ? 'note' : 'problem');
   } else if (message.type === 'reset') {
-    status.problem(message.sentence);
+    status.tell(message.sentence, 'note');
   }
 }
 

@@ -34,8 +34,10 @@ export class Status {
     this.numbers = numbers;
   }
 
-  problem(sentence) {
+  // kind: 'problem', or 'note' where nothing is wrong or the work goes on.
+  tell(sentence, kind = 'problem') {
     this.problemUntilMs = performance.now() + PROBLEM_MS;
+    this.element('problem').dataset.kind = kind;
     this.say('problem', sentence);
   }
 
