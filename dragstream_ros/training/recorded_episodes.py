@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from dragstream_ros.adapters.letterbox import Letterbox
+from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.open_footage import open_footage
-from dragstream_ros.evaluation.footage.shots import FootageError, ModelClock
+from dragstream_ros.evaluation.footage.shots import ModelClock
 from dragstream_ros.evaluation.footage.windows import BLANK_BELOW_LEVELS
 from dragstream_ros.evaluation.image_bag import BagError
 from dragstream_ros.masks.grow_region import grow_region
@@ -25,7 +26,7 @@ from dragstream_ros.masks.track_points import track_through
 from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.episodes import SeenFlow, Tracks
 from dragstream_ros.training.errors import TrainingError
-from dragstream_ros.training.optical_flow import FlowSteps
+from dragstream_ros.training.optical_flow import STRIDE, FlowSteps
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 SHORTEST_FRAMES = 14    # the denoiser's longest clip is of 12, and begins after the first frame
@@ -84,6 +85,7 @@ class RecordedEpisode:
         return grow_region(self.frames[index], point_px)
 
     def flow_back(self, now: int, before: int, *, stride: int) -> SeenFlow:
+        assert stride == STRIDE, 'flow is not kept in other places'
         return self.flow.between(self.frames, now, before)
 
     @cached_property
@@ -135,8 +137,8 @@ def kept(path: Path) -> list[RecordedEpisode]:
 
 def _stretches(path: Path, image_topic: str) -> Iterator[tuple[np.ndarray, Letterbox]]:
     """Frames (T, 128, 128, 3) in a row, as the predictor would take them, without blank ones."""
-    clock = ModelClock(open_footage(path, image_topic=image_topic),
-                       period_secs=TabletopWorldModel.frame_period_secs,
+    footage = open_footage(path, image_topic=image_topic)
+    clock = ModelClock(footage, period_secs=TabletopWorldModel.frame_period_secs,
                        model_size=TabletopWorldModel.image_size)
     frames: list[np.ndarray] = []
     box, run = None, -1
@@ -151,6 +153,8 @@ def _stretches(path: Path, image_topic: str) -> Iterator[tuple[np.ndarray, Lette
             frames.append(shot.pixels)
     if len(frames) >= SHORTEST_FRAMES and box is not None:
         yield np.stack(frames), box
+    for problem in footage.problems:
+        print(f'{path}: {problem}', flush=True)
 
 
 def _follow(frames: np.ndarray, content_box: tuple[int, int, int, int],
