@@ -15,7 +15,7 @@ const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 export class Gestures {
   // views: {camera, prediction}; choices: {mode, motion, grab, several} as they are now;
-  // onHold(), onLetGo() when a picture begins and ends to be held still.
+  // onHold(stream), onLetGo(stream) when a picture begins and ends to be held still.
   constructor({connection, views, choices, onHold, onLetGo}) {
     this.connection = connection;
     this.views = views;
@@ -230,8 +230,8 @@ export class Gestures {
   undo() {
     if (!this.drag && this.last) {
       this.last.cancel();
+      this.onLetGo(this.last.picture.stream);
       this.last = null;
-      this.onLetGo();
     } else if (!this.drag) {
       this.centre = null;
     } else {
@@ -268,10 +268,10 @@ export class Gestures {
   }
 
   letGo() {
-    const {centre} = this;
+    const {centre, drag} = this;
     this.forget();
     this.centre = centre;
-    this.onLetGo();
+    if (drag) this.onLetGo(drag.picture.stream);
     this.changed();
   }
 

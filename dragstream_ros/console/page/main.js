@@ -35,11 +35,18 @@ function onPicture(header, bitmaps, jpegs) {
 function onCamera(header, bitmap, jpeg) {
   history.add(header.stamp_ns, jpeg);
   if (gestures.drag?.picture.stream === 'camera' || comparison?.bitmaps) {
-    live.show(bitmap, header);
+    replace(live, bitmap, header);
     return;
   }
-  views.camera.show(bitmap, {width: header.width, height: header.height});
+  replace(views.camera, bitmap, header);
   stamps.camera = header.stamp_ns;
+}
+
+// Thirty pictures a second are too many to leave to the garbage collector.
+function replace(view, bitmap, {width, height}) {
+  const before = view.bitmap;
+  view.show(bitmap, {width, height});
+  before?.close();
 }
 
 function onPrediction(header, bitmaps) {
@@ -88,21 +95,20 @@ function onLink(state) {
 // What the operator does.
 
 function onHold(stream) {
+  stopComparing();
+  prediction.keep(stream === 'prediction' ? prediction.complete : null);
   if (stream === 'prediction') {
-    prediction.keep();
     prediction.isPlaying = false;
     prediction.secs = prediction.horizonSecs;
     showPrediction();
   }
-  stopComparing();
   return {picture: views[stream].picture, stamp: stamps[stream]};
 }
 
-function onLetGo() {
-  if (prediction.kept && !comparison) {
-    prediction.keep(null);
-    prediction.isPlaying = true;
-  }
+function onLetGo(stream) {
+  if (stream !== 'prediction') return;
+  prediction.keep(null);
+  prediction.isPlaying = true;
 }
 
 for (const input of document.querySelectorAll('.tools input')) {
