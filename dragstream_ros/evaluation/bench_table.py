@@ -171,7 +171,8 @@ def _ros(result: dict[str, Any]) -> str:
 def _console(result: dict[str, Any]) -> str:
     answer = result['drag_to_first_frame_secs']
     return '\n'.join([
-        f'console: {result["drags"]} drags, camera {result["camera_hz"]:.1f} pictures/s on a page',
+        f'console: {result["drags"]} drags, {result["refused_drags"]} of them refused, '
+        f'camera {result["camera_hz"]:.1f} pictures/s on a page',
         f'  drag to first predicted frame: p50 {answer["p50"]:.2f} s, p95 {answer["p95"]:.2f}',
         f'  {result["idle_pages"]} idle pages cost the predictor '
         f'{_share(result["cost_of_idle_pages"])} of its rate'])

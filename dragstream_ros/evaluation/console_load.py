@@ -84,14 +84,18 @@ async def _measure(
             await asyncio.wait_for(page.predicted.wait(), START_SECS)
             n_before, since = page.n_camera, time.monotonic()
             answers = [await _drag(page, number) for number in range(config.drags)]
+            answered = [secs for secs in answers if secs is not None]
             camera_hz = (page.n_camera - n_before) / (time.monotonic() - since)
+        if not answered:
+            raise ConsoleBenchError('Not one drag was answered; is the computer busy?')
         trouble = listener.set_parameter('predictor', 'anchor_rate_hz', AS_FAST_AS_IT_CAN_HZ)
         if trouble:
             raise ConsoleBenchError(f'The predictor cannot be hurried: {trouble}')
         rates = [await _pair(config, session, port, clips) for _ in range(config.pairs)]
     costs = [1 - with_pages / without for without, with_pages in rates]
     return {
-        'drags': len(answers), 'drag_to_first_frame_secs': percentiles(answers),
+        'drags': len(answers), 'refused_drags': len(answers) - len(answered),
+        'drag_to_first_frame_secs': percentiles(answered),
         'camera_hz': camera_hz, 'idle_pages': config.idle_pages,
         'clips_per_sec': rates, 'cost_of_idle_pages': asdict(median_with_interval(costs))}
 
@@ -122,8 +126,11 @@ async def _pair(
     return without, with_pages
 
 
-async def _drag(page: _Page, number: int) -> float:
-    """Seconds from the press until the first frame predicted with the drag is there."""
+async def _drag(page: _Page, number: int) -> float | None:
+    """Seconds from the press until the first frame predicted with the drag is there.
+
+    None: it was refused. An arm may cover the point before it is looked for in a newer picture.
+    """
     stamp_ns, (width, height) = await page.newest_picture()
     start = [width / 2, height / 2]
     handle = {'path': [start, [start[0] + DRAG_SHARE * width, start[1]]], 'centre': None,
@@ -132,11 +139,11 @@ async def _drag(page: _Page, number: int) -> float:
         'stream': 'camera', 'stamp_ns': stamp_ns, 'width': width, 'height': height}}
     pressed = time.monotonic()
     await page.say({**drag, 'phase': 'begin', 'handles': [handle]})
-    await asyncio.wait_for(page.first_clip_of(f'drag_{number}'), ANSWER_SECS)
+    is_served = await asyncio.wait_for(page.answer_to(f'drag_{number}'), ANSWER_SECS)
     answered = time.monotonic()
     await page.say({**drag, 'phase': 'cancel', 'handles': []})
     await asyncio.sleep(BETWEEN_DRAGS_SECS)
-    return answered - pressed
+    return answered - pressed if is_served else None
 
 
 class _Page:
@@ -148,12 +155,15 @@ class _Page:
         self._connection = connection
         self._newest: asyncio.Future = asyncio.get_running_loop().create_future()
         self._awaited_drag = ''
-        self._answered = asyncio.Event()
+        self._answer: asyncio.Future = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Take what comes, as the page does."""
         async for message in self._connection:
-            if message.type is not aiohttp.WSMsgType.BINARY:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                words = json.loads(message.data)
+                if words['type'] == 'problem' and not words['is_warning']:
+                    self._hear(words['drag_id'], is_served=False)
                 continue
             header, _ = unpack(message.data)
             await self.say({'type': 'taken', 'stream': header['stream']})
@@ -164,8 +174,12 @@ class _Page:
                         (header['stamp_ns'], (header['width'], header['height'])))
                 continue
             self.predicted.set()
-            if self._awaited_drag and str(header['drag_id']).endswith(self._awaited_drag):
-                self._answered.set()
+            self._hear(header['drag_id'], is_served=True)
+
+    def _hear(self, drag_id: object, *, is_served: bool) -> None:
+        is_ours = self._awaited_drag and str(drag_id).endswith(self._awaited_drag)
+        if is_ours and not self._answer.done():
+            self._answer.set_result(is_served)
 
     async def say(self, message: dict[str, Any]) -> None:
         await self._connection.send_str(json.dumps(message))
@@ -175,10 +189,11 @@ class _Page:
         self._newest = asyncio.get_running_loop().create_future()
         return await asyncio.wait_for(self._newest, ANSWER_SECS)
 
-    async def first_clip_of(self, drag: str) -> None:
-        self._answered.clear()
+    async def answer_to(self, drag: str) -> bool:
+        """Wait for the first clip of a drag: True; or that it is refused: False."""
+        self._answer = asyncio.get_running_loop().create_future()
         self._awaited_drag = drag
-        await self._answered.wait()
+        return bool(await self._answer)
 
 
 @asynccontextmanager
