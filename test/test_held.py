@@ -56,6 +56,16 @@ def test_what_is_held_is_where_it_is_dragged_as_it_was_grabbed() -> None:
     assert np.array_equal(half_way[0] > 0.5, np.roll(expected, (-10, -20), (0, 1)))
 
 
+def test_it_covers_the_pixels_that_show_it_and_what_is_frozen() -> None:
+    pixels, frozen = picture(), np.zeros((128, 128), bool)
+    frozen[:10] = True
+    held = Held.of(replace(drag((35, 45), (75, 65), mask=mask_of(pixels)), frozen=frozen),
+                   pixels, HALF_WAY_AND_END)
+    expected = frozen.copy()
+    expected[60:70, 70:80] = True
+    assert np.array_equal(held.covers()[-1, 0].numpy() > 0.5, expected)
+
+
 def test_what_is_held_turns_clockwise_about_its_centre() -> None:
     pixels = picture()
     turned = drag((70, 45), (45, 70), mask=mask_of(pixels), operation=Operation.ROTATE,

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.held import Held
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.tabletop.dynamics import attend, flat
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
@@ -128,6 +130,18 @@ def test_what_denoising_leaves_alone_is_shown_exactly_as_it_was_carried_there(mo
     assert torch.equal(kept[:, :, 8:], conditions.guess[:, :, 8:])
     assert np.array_equal(frames[:, :60], model.decode(kept)[:, :60])
     assert torch.allclose(kept[:, :, :8], x0[:, :, :8])
+
+
+def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says(model) -> None:
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(40.0, 40.0), (72.0, 40.0)]), radius_px=16.0),))
+    held = Held.of(command, PICTURE, np.linspace(0, 1, CHUNK + 1))
+    context = model.commit(latents(model, 6), model.empty_context())
+    conditions = model.condition(context, PICTURE, held=held)
+    _, frames = model.finish(conditions.guess + 1.0, conditions)
+    assert np.abs(frames[-1, 36:45, 68:77].astype(int) - PICTURE[36:45, 36:45]).max() <= 1
+    assert np.abs(frames[-1, 100:].astype(int) - PICTURE[100:]).max() > 20
 
 
 def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:

@@ -70,6 +70,18 @@ class Held:
                 frame[:, rows, columns] = frame[:, rows, columns].lerp(moved[:3], moved[3:])
         return frames if self.frozen is None else torch.where(self.frozen, content, frames)
 
+    def covers(self) -> torch.Tensor:
+        """Where each frame shows what is held or frozen, (F, 1, H, W) in 0..1."""
+        covered = torch.zeros(len(self.poses), 1, *self.masks.shape[1:])
+        if self.frozen is not None:
+            covered += self.frozen.float()
+        for mask, *poses in zip(self.masks, *self.poses, strict=True):
+            for frame, pose in zip(covered, map(self._pixels, poses), strict=True):
+                rows, columns = window = region.window_after(mask, pose)
+                moved = region.warp_smoothly(mask.float()[None], pose, window)
+                frame[:, rows, columns] = frame[:, rows, columns].maximum(moved)
+        return covered
+
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])
         return region.to_cells(pose, image_size=size, latent_size=size)

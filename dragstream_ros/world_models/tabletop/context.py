@@ -44,12 +44,15 @@ class Context:
 class TabletopConditions(Conditions):
     """carried: (F, 3, H, W) in 0..1, the pictures that the guess is of; None of a given guess.
 
+    held: (F, 1, h, w) in 0..1, the share of a cell that a drag holds or freezes; None without one.
+
     keys, values: (blocks, heads, T * tokens, head_dim), the context's, keys rotated.
 
     known: (1, F, 2C, h, w), the two newest latents for every frame; maps: (1, F, 6, h, w) or None.
     """
 
     carried: torch.Tensor | None
+    held: torch.Tensor | None
     keys: torch.Tensor
     values: torch.Tensor
     known: torch.Tensor

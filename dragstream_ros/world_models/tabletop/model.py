@@ -125,7 +125,9 @@ class TabletopWorldModel(nn.Module):
             guess = self.autoencoder.encode(carried)
         known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
         keys, values = self._positioned(context)
-        return TabletopConditions(context, newest, guess, carried, keys, values, known, maps)
+        cells = None if held is None else functional.adaptive_avg_pool2d(
+            held.covers(), self.latent_shape[1:])
+        return TabletopConditions(context, newest, guess, carried, cells, keys, values, known, maps)
 
     def carried(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None = None,
                 held: Held | None = None) -> torch.Tensor:
@@ -167,9 +169,11 @@ class TabletopWorldModel(nn.Module):
     @torch.no_grad()
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
                ) -> tuple[torch.Tensor, np.ndarray]:
-        """What denoising left all but unchanged stays as it was guessed, in latents and pixels."""
+        """What is held, or all but unchanged by denoising, stays as guessed, latents and pixels."""
         change = (x0 - conditions.guess).square().mean(1, keepdim=True).sqrt()
         changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
+        if conditions.held is not None:
+            changed = changed * (1 - conditions.held)
         x0 = conditions.guess.lerp(x0, changed)
         pixels = self.autoencoder.decode(x0)
         if conditions.carried is not None:
