@@ -50,7 +50,7 @@ export class Gestures {
       const point = view.pixelAt(event);
       if (!isInside(point, view.picture)) return;
       canvas.setPointerCapture(event.pointerId);
-      canvas.focus({preventScroll: true});
+      canvas.focus({preventScroll: true, focusVisible: false});
       event.preventDefault();
       this.isShift = event.shiftKey;
       this.cross = null;
