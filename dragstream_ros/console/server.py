@@ -70,6 +70,8 @@ class ConsoleServer:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(2 * STOP_SECS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_SECS)
+        if not self._loop.is_running():
+            self._loop.close()
 
     async def _start(self, config: ServerConfig) -> int:
         app = web.Application(middlewares=[self._guard], client_max_size=1024)
