@@ -42,22 +42,31 @@ def end_of_track(page: Page, drag_id: str) -> tuple[float, float] | None:
 
 
 def test_what_was_dragged_is_seen_where_it_was_dragged_to(page, robot):
-    hand = Hand(page, robot)
     target = (MARK[0] + 40, MARK[1] + 20)
-    hand.press(*MARK)
-    hand.to(*target)
-    drag_id = hand.sent(Drag.BEGIN).drag_id
-    page.wait(lambda: end_of_track(page, drag_id) == pytest.approx(target, abs=0.5))
+    for _ in range(3):  # on a busy machine the picture may be too old by then: one drags again
+        hand = Hand(page, robot)
+        hand.press(*MARK)
+        hand.to(*target)
+        drag_id = hand.sent(Drag.BEGIN).drag_id
+        try:
+            page.wait(
+                lambda of=drag_id: end_of_track(page, of) == pytest.approx(target, abs=0.5), 5)
+            break
+        except AssertionError:
+            hand.mouse.up()
+    else:
+        pytest.fail('the drag was never predicted')
     page.page.locator('#scrub').fill('1.2')
     page.wait(lambda: page.text('play') == 'Play' and 'dragged' in page.text('prediction-words'))
-    page.page.wait_for_timeout(300)
 
-    x, y = page.place_of_mark('prediction')
-    box = page.page.locator('#prediction').bounding_box()
-    scale = page.css_per_pixel('prediction')
+    def seen() -> tuple[float, float]:
+        x, y = page.place_of_mark('prediction')
+        box = page.page.locator('#prediction').bounding_box()
+        scale = page.css_per_pixel('prediction')
+        return (x - box['x']) / scale - 0.5, (y - box['y']) / scale - 0.5
+
     # The stub moves whole pixels of its own, which are two and a half of the camera's.
-    seen = ((x - box['x']) / scale - 0.5, (y - box['y']) / scale - 0.5)
-    assert seen == pytest.approx(target, abs=2.0)
+    page.wait(lambda: seen() == pytest.approx(target, abs=2.0))
     assert float(page.text('response').split()[-2]) < 10
     hand.mouse.up()
     hand.sent(Drag.END)
