@@ -7,7 +7,6 @@ to only while somebody looks.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ from dragstream_ros.nodes.spin import declare, run_node
 COMMANDS = QoSProfile(depth=10)
 STATE = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 OFFER_EVERY_SECS = 1.0
-NICENESS = 10  # pages can wait a moment; the prediction, at 5, is for the robot as well
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,6 @@ class DragConsole(Node):
 
 def main() -> int:
     """Run the node; returns the exit status."""
-    os.nice(NICENESS)
     return run_node(DragConsole, refusals=(AccessError, ServerError, ValueError))
 
 
