@@ -188,6 +188,7 @@ NODES = (PREDICTOR, TABLETOP_CAMERA, SCRIPTED_OPERATOR, BAG_REPLAY, DRAG_ADAPTER
 
 _PREDICTOR_ARGUMENTS = (
     Argument('world_model', 'predictor', 'world_model', 'which world model predicts'),
+    Argument('weights_folder', 'predictor', 'weights_folder', 'weights of your own'),
     Argument('control', 'predictor', 'control', 'how a drag acts: conditioned or guidance'),
     Argument('image_transport', 'predictor', 'image_transport', 'raw or compressed camera images'),
 )
@@ -218,7 +219,7 @@ LAUNCHES = {
             (
                 *_CONSOLE_ARGUMENTS,
                 Argument('seed', 'tabletop_camera', 'seed', 'which simulated tabletop'),
-                *_PREDICTOR_ARGUMENTS[:2],
+                *_PREDICTOR_ARGUMENTS[:3],
             ),
         ),
         Launch(

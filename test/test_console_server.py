@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -354,52 +352,3 @@ def test_a_broken_picture_is_told_and_the_next_one_shown(server):
             assert (await picture_of(socket))['stamp_ns'] == '2'
 
     in_session(work)
-
-
-# The node around it.
-
-
-@pytest.fixture
-def node_process(ros_domain):
-    pytest.importorskip('rclpy')
-    from console_harness import ConsoleProcess
-
-    processes = []
-
-    def start(**parameters) -> ConsoleProcess:
-        processes.append(ConsoleProcess(**parameters))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
-
-
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_the_node_ends_within_five_seconds_also_with_pages_open(node_process, number):
-    node = node_process()
-    url = node.url()
-
-    async def work(session) -> None:
-        await session.ws_connect(f'{url}/socket', headers={'Origin': url})
-        await session.ws_connect(f'{url}/socket', headers={'Origin': url}, autoping=False)
-        started = time.monotonic()
-        os.kill(node.process.pid, number)
-        status = await asyncio.to_thread(node.process.wait, 10)
-        assert status == 0 and time.monotonic() - started < 5.0
-
-    in_session(work)
-    assert 'Traceback' not in node.log
-
-
-@pytest.mark.parametrize(('parameters', 'sentence'), [
-    ({'address': '0.0.0.0'}, 'give it a token'),
-    ({'address': '203.0.113.1', 'token_file': __file__}, 'Cannot listen on 203.0.113.1'),
-    ({'token_file': '/nowhere/token'}, 'cannot be read'),
-])
-def test_a_node_that_cannot_serve_safely_says_so_and_ends(node_process, parameters, sentence):
-    node = node_process(**parameters)
-    assert node.process.wait(20) == 1
-    assert sentence in node.log and 'Traceback' not in node.log

@@ -16,10 +16,11 @@ import torch
 import training_program
 from torch import nn
 
-from dragstream_ros.training.checkpoint import read_checkpoint, save_model, whole_file
+from dragstream_ros.training.checkpoint import read_checkpoint, save_model
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.stages import STAGES, begin
+from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 WEIGHTS = 'tabletop.safetensors'

@@ -1,94 +1,34 @@
-"""What the worker makes of frames, drags and goals; no process, no pipe."""
+"""What the worker makes of frames and drags; no process, no pipe."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from stub_world_model import IMAGE_SIZE, StubWorldModel
+from session_maker import (
+    CAMERA_SIZE,
+    NS,
+    TEXTURE,
+    codes,
+    drag,
+    frames,
+    make_session,
+    push,
+    run,
+)
 
-from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.drag import DragHandle, DragMode
 from dragstream_ros.errors import ErrorCode
-from dragstream_ros.worker.frame_intake import ModelFrame, model_frame
-from dragstream_ros.worker.mailbox import RawFrame
 from dragstream_ros.worker.protocol import (
     CancelDrag,
-    CancelGoal,
     Chunk,
     EndDrag,
-    GoalChunk,
-    GoalDone,
-    Problem,
     PushDrag,
     Reset,
     Retune,
-    StartGoal,
     StreamSettings,
 )
-from dragstream_ros.worker.session import PredictionSession
 
-NS = 1_000_000_000
-CAMERA_SIZE = (128, 96)
-TEXTURE = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
-
-
-def raw_frame(t_secs: float = 0.0, *, image: np.ndarray = TEXTURE, generation: int = 0) -> RawFrame:
-    height, width = image.shape[:2]
-    return RawFrame(
-        data=image.tobytes(), width=width, height=height, step=width * 3,
-        stamp_ns=round(t_secs * NS), arrival_ns=round(t_secs * NS) + 7, generation=generation,
-    )
-
-
-def frames(*t_secs: float, **fields) -> list[ModelFrame]:
-    return [model_frame(raw_frame(t, **fields), IMAGE_SIZE) for t in t_secs]
-
-
-def drag(*path_px, t_secs: float = 0.0, **fields) -> DragCommand:
-    return DragCommand(**{
-        'drag_id': 'a', 'operator_id': '', 'mode': DragMode.ANIMATE, 'image_size': CAMERA_SIZE,
-        'handles': (DragHandle(path_px=np.array(path_px, np.float64)),),
-        'stamp_ns': round(t_secs * NS), **fields,
-    })
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def make_session(clock=Clock(), first_epoch: int = 0, **settings) -> PredictionSession:
-    model = StubWorldModel()
-    return PredictionSession(
-        model_size=model.image_size, frame_period_secs=model.frame_period_secs,
-        settings=StreamSettings(**settings), make_stream=model.make_stream,
-        first_epoch=first_epoch, clock=clock)
-
-
-@pytest.fixture
-def session(clock) -> PredictionSession:
-    return make_session(clock)
-
-
-def push(session, command, generation: int = 0):
-    return session.handle(PushDrag(command=command, generation=generation))
-
-
-def run(session) -> list:
-    events = []
-    while done := session.step():
-        events += done
-    return events
-
-
-def codes(events) -> list[ErrorCode]:
-    return [event.code for event in events if isinstance(event, Problem | GoalDone)]
+pytest_plugins = 'session_maker'
 
 
 def test_nothing_is_predicted_before_the_first_frame(session):
@@ -361,54 +301,3 @@ def test_epochs_go_on_where_the_last_worker_stopped():
     session = make_session(first_epoch=5)
     session.feed(frames(0.0))
     assert session.step()[0].epoch == 5
-
-
-def start_goal(session, command=None, horizon_secs: float = 0.8, goal_id: int = 1):
-    return session.handle(StartGoal(
-        goal_id=goal_id, command=command, horizon_secs=horizon_secs, generation=0))
-
-
-def test_a_goal_is_predicted_between_live_chunks(session):
-    session.feed(frames(0.0))
-    start_goal(session, drag((40, 40), (80, 40)))
-    events = run(session)
-    kinds = [type(event) for event in events]
-    assert kinds[:2] in ([GoalChunk, Chunk], [Chunk, GoalChunk])
-    goal_chunks = [event for event in events if isinstance(event, GoalChunk)]
-    assert [event.progress for event in goal_chunks] == [0.5, 1.0]
-    assert {event.chunk.drag_id for event in goal_chunks} == {'a'}
-    assert {event.drag_id for event in events if isinstance(event, Chunk)} == {''}
-    assert codes(events) == [ErrorCode.OK]
-
-
-def test_a_second_goal_is_told_that_it_is_busy(session):
-    session.feed(frames(0.0))
-    start_goal(session)
-    assert codes(start_goal(session, goal_id=2)) == [ErrorCode.BUSY]
-
-
-def test_a_cancelled_goal_stops(session):
-    session.feed(frames(0.0))
-    start_goal(session, horizon_secs=10.0)
-    session.handle(CancelGoal(goal_id=1))
-    assert codes(run(session)) == [ErrorCode.CANCELLED]
-
-
-@pytest.mark.parametrize(('command', 'code'), [
-    (drag((40, 40), (80, 40), t_secs=-9), ErrorCode.DRAG_STALE),
-    (drag((40, 40), (80, 40), mode=DragMode.EDIT), ErrorCode.DRAG_INVALID),
-])
-def test_a_goal_with_a_bad_drag_ends_with_its_code(session, command, code):
-    session.feed(frames(0.0))
-    assert codes(start_goal(session, command)) == [code]
-
-
-def test_a_goal_ends_when_the_prediction_starts_over(session):
-    session.feed(frames(0.0))
-    start_goal(session)
-    events = session.feed(frames(0.1, image=TEXTURE[:64]))
-    assert codes(events) == [ErrorCode.CANCELLED, ErrorCode.IMAGE_SIZE_CHANGED]
-
-
-def test_a_goal_without_an_image_ends_with_its_code(session):
-    assert codes(start_goal(session)) == [ErrorCode.DRAG_BEFORE_FIRST_IMAGE]

@@ -1,12 +1,11 @@
-"""Files that are whole or not there; checkpoints: named groups of tensors, and notes, in one."""
+"""Checkpoints: named groups of tensors, and notes, in one file."""
 from __future__ import annotations
 
 import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from dragstream_ros.training.errors import TrainingError
+from dragstream_ros.whole_file import not_written, whole_file
 from dragstream_ros.world_models.tabletop.model import NAME, TabletopWorldModel
 
 Tensors = Mapping[str, torch.Tensor]
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes ``path`` at the end.
-
-    A kill or a full disk leaves no half file under the name, but what was there before.
-
-    :raises OSError: it cannot be written; the text is a sentence
-    """
-    partial = path.with_name(f'{path.stem}.part{os.getpid()}{path.suffix}')
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def remove_partial_files(folder: Path) -> None:
-    """Remove what killed trainings were writing."""
-    for path in list(folder.rglob('*.part*')):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def write_checkpoint(path: Path, groups: Mapping[str, Tensors], notes: dict[str, Any]) -> None:
@@ -80,12 +53,6 @@ def save_model(model: TabletopWorldModel, folder: Path, card: dict[str, Any]) ->
             path.replace(folder / path.name)
         return folder / written.name
     except (OSError, SafetensorError) as error:
-        raise _not_written(folder / NAME, error) from error
+        raise not_written(folder / NAME, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _not_written(path: Path, error: Exception) -> OSError:
-    return OSError(
-        f'{path} cannot be written ({getattr(error, "strerror", None) or error}). Make room there '
-        'and start the same command again: it goes on where it was.')

@@ -5,11 +5,11 @@ import argparse
 from pathlib import Path
 
 from dragstream_ros.share import config_file
-from dragstream_ros.training.checkpoint import remove_partial_files
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.own_robot import fit_own_robot
 from dragstream_ros.training.stages import STAGES, StagesConfig, TabletopConfig, read_config
 from dragstream_ros.training.tabletop import train_tabletop
+from dragstream_ros.whole_file import remove_partial_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

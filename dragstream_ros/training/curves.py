@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from dragstream_ros.evaluation.drawing import ACCENTS, INK, LINE, MUTED, Box, blank, draw_text
-from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.pictures import write_png
+from dragstream_ros.whole_file import whole_file
 
 Row = dict[str, float]      # step, secs, and the means of what is shown
 

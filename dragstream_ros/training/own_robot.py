@@ -15,7 +15,7 @@ import torch
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
 from dragstream_ros.evaluation.machine import describe_machine, describe_run
 from dragstream_ros.training import before_after
-from dragstream_ros.training.checkpoint import read_checkpoint, save_model, whole_file
+from dragstream_ros.training.checkpoint import read_checkpoint, save_model
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.pictures import Strips, write_pictures
 from dragstream_ros.training.recorded_episodes import (
@@ -27,6 +27,7 @@ from dragstream_ros.training.recorded_episodes import (
     read_recording,
 )
 from dragstream_ros.training.stages import STAGES, StagesConfig, begin, train_stages
+from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS, TabletopWorldModel
 
 Recordings = dict[str, list[RecordedEpisode]]

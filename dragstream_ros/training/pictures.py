@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.evaluation.drawing import Box, blank, draw_text_upwards, paste
-from dragstream_ros.training.checkpoint import whole_file
+from dragstream_ros.whole_file import whole_file
 
 Strips = dict[str, torch.Tensor]    # by what they show, (clips, pictures, 3, H, W) in 0..1
 

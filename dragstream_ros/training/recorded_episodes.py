@@ -23,10 +23,10 @@ from dragstream_ros.evaluation.footage.windows import BLANK_BELOW_LEVELS
 from dragstream_ros.evaluation.image_bag import BagError
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.track_points import track_through
-from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.episodes import SeenFlow, Tracks
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.optical_flow import STRIDE, FlowSteps
+from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 SHORTEST_FRAMES = 14    # the denoiser's longest clip is of 12, and begins after the first frame

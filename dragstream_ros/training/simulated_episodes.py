@@ -11,8 +11,8 @@ import numpy as np
 
 from dragstream_ros.simulation.camera import Camera
 from dragstream_ros.simulation.surfaces import Surfaces
-from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.episodes import SeenFlow, Tracks
+from dragstream_ros.whole_file import whole_file
 
 # Picture shapes that the model meets: square, and letter-boxed 4:3 and 16:9 cameras.
 ASPECTS = (1.0, 4 / 3, 16 / 9)

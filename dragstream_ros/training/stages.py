@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import yaml
 
-from dragstream_ros.training.checkpoint import whole_file
 from dragstream_ros.training.device import DEVICE
 from dragstream_ros.training.episodes import Episode
 from dragstream_ros.training.errors import TrainingError
@@ -24,6 +23,7 @@ from dragstream_ros.training.train_autoencoder import (
 )
 from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
 from dragstream_ros.training.train_flow import FlowTraining, train_flow
+from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 STAGES = ('autoencoder', 'flow', 'dynamics')

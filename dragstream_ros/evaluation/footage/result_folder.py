@@ -9,7 +9,7 @@ from typing import Any
 
 from dragstream_ros.evaluation.footage.case import Judged
 from dragstream_ros.evaluation.footage.errors import EvaluationError
-from dragstream_ros.training.checkpoint import remove_partial_files, whole_file
+from dragstream_ros.whole_file import remove_partial_files, whole_file
 
 STRIPS_PER_END = 5      # pictures are kept of so many of the best, and of the worst
 
