@@ -1,0 +1,1 @@
+"""Wan 2.1 as a streaming world model."""
