@@ -68,6 +68,8 @@ LINT = ['codespell==2.4.3', 'mypy==2.4.1', 'ruff==0.17.5']
 EXTRAS = {
     'sim': ['mujoco>=3.3,<4'],
     'ray': ['ray>=2.9'],  # dragstream evaluate --engine ray
+    'video': ['av>=12'],  # PyAV: videos that OpenCV reads nothing of
+    'parquet': ['pyarrow>=14'],  # dragstream evaluate: starts.parquet
     'wan': ['diffusers>=0.42,<0.43'],
     'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8'],  # playwright drives apt's chromium
     'dev': ['pre-commit>=4', *LINT],

@@ -46,10 +46,11 @@ def test_a_bag_becomes_numbers(evaluated):
     assert set(systems) == {'dragged', 'undragged', 'constant_flow', 'copy_last', 'autoencoder'}
     for name, measures in systems.items():
         wanted = {'psnr_db', 'moving_psnr_db', 'ssim', 'abs_difference', 'objmc_px', 'response',
-                  'lost', 'background'} | ({'drift'} if 'dragged' in name else set())
+                  'lost', 'background', 'flow_warp'} | ({'drift'} if 'dragged' in name else set())
         assert set(measures) == wanted
         assert all(len(measure['steps']) == 10 for measure in measures.values())
     assert results['config']['window']['horizon_secs'] == 1.0
+    assert systems['copy_last']['flow_warp']['horizon']['mean'] == 0.0
     assert len(results['weights_sha256']) == len(results['footage']['bag']['sha256']) == 64
 
 
@@ -67,6 +68,18 @@ def test_times_are_kept_apart_with_machine_and_date(evaluated):
     assert timing['latency_ms']['dragged_horizon_ms']['p95'] > 0
     assert len(timing['starts']) == 3 and timing['machine']['cores'] and timing['date']
     assert '_ms' not in (evaluated / 'results.json').read_text()
+
+
+def test_scores_are_a_table_for_data_stores_too(evaluated):
+    parquet = pytest.importorskip('pyarrow.parquet')
+    rows = parquet.read_table(evaluated / 'starts.parquet').to_pylist()
+    starts = read(evaluated)['starts']
+    assert len(rows) == 3 * 5 * 10     # starts, systems, steps
+    row = next(row for row in rows if row['system'] == 'dragged' and row['start'] == 'bag.00001'
+               and row['horizon_secs'] == pytest.approx(0.3))
+    assert row['footage'] == 'bag' and row['is_dragged'] and row['start_secs'] == 2.0
+    assert row['psnr_db'] == pytest.approx(starts[1]['scores']['dragged']['psnr_db'][2])
+    assert {row['drift'] for row in rows if row['system'] == 'copy_last'} == {None}
 
 
 @pytest.fixture
@@ -174,7 +187,8 @@ def test_drags_that_were_recorded_are_made_again(run, tmp_path):
     recorded = [
         drag('one', 3.0, (10, 24), (20, 24)), drag('one', 3.0, (10, 24), (30, 24), phase=1),
         drag('one', 3.0, phase=2), drag('taken back', 4.0, (5, 5), (9, 9)),
-        drag('taken back', 4.0, phase=3), drag('outside', 4.0, (99, 9))]
+        drag('taken back', 4.0, phase=3), drag('outside', 4.0, (99, 9)),
+        drag('of a clock that is 40 s ahead', 43.0, (10, 24), (30, 24))]
     bag = write_bag(tmp_path / 'bag', secs=5.0, drags=recorded)
     status, complaints = run(
         bag, '--drags', 'recorded', '--horizon', 1, '--output', tmp_path / 'result')
@@ -184,7 +198,15 @@ def test_drags_that_were_recorded_are_made_again(run, tmp_path):
     assert only['start_secs'] == pytest.approx(2.0)     # the first image is of 1.0 s
     asked_px = only['handles'][0]['asked_px']
     assert asked_px[-1][0] - asked_px[0][0] == pytest.approx(40.0)
-    assert 'A recorded drag was left out' in results['footage']['bag']['problems'][0]
+    footage = results['footage']['bag']
+    assert 'A recorded drag was left out' in footage['problems'][0]
+    assert any('1 of 2 drags were left out' in note for note in footage['notes'])
+
+
+def test_drags_of_another_clock_are_told(run, tmp_path):
+    bag = write_bag(tmp_path / 'bag', secs=5.0, drags=[drag('one', 0.0, (10, 24), (20, 24))])
+    status, complaints = run(bag, '--drags', 'recorded', '--output', tmp_path / 'result')
+    assert status == FAILED and "is 1.0 s before the first image's" in complaints
 
 
 def test_where_no_drags_were_recorded_that_is_said(bag, run, tmp_path):

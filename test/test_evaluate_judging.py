@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dragstream_ros.adapters.letterbox import Letterbox
+from dragstream_ros.evaluation.flow_warp import flow_warp_difference
 from dragstream_ros.evaluation.footage import plots
 from dragstream_ros.evaluation.footage.drag_files import read_drags
 from dragstream_ros.evaluation.footage.errors import EvaluationError
@@ -117,6 +118,23 @@ def test_where_no_picture_was_recorded_nothing_is_compared():
     scores = scorer.score(frames[1:])
     assert np.isnan(scores['psnr_db'][0]) and np.isfinite(scores['psnr_db'][1])
     assert np.isnan(scores['objmc_px']).all()
+
+
+def test_a_video_that_goes_along_its_own_motion_does_not_flicker(scorer):
+    held, moving = copy_last(film()[0], N_STEPS), film()[1:]
+    flicker = moving + (np.arange(N_STEPS) % 2 * 10).astype(np.uint8)[:, None, None, None]
+    held, moving, flicker = (
+        np.mean(scorer.score(frames)['flow_warp']) for frames in (held, moving, flicker))
+    assert held == 0.0
+    assert moving < 2.0
+    assert 8.0 < flicker - moving < 11.0
+
+
+def test_where_nothing_can_be_followed_flicker_has_no_value():
+    one, other = (np.random.default_rng(seed).integers(0, 255, (96, 128, 3), np.uint8)
+                  for seed in (0, 1))
+    assert flow_warp_difference(one, one) == 0.0
+    assert np.isnan(flow_warp_difference(one, other)) or flow_warp_difference(one, other) > 30
 
 
 def test_constant_flow_goes_on_as_before():

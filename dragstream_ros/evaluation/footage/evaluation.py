@@ -20,6 +20,7 @@ from dragstream_ros.evaluation.footage.drag_files import read_drags
 from dragstream_ros.evaluation.footage.errors import FootageError
 from dragstream_ros.evaluation.footage.given_drags import GivenDrags
 from dragstream_ros.evaluation.footage.open_footage import sha256_of
+from dragstream_ros.evaluation.footage.parquet_table import parquet_table
 from dragstream_ros.evaluation.footage.ray_crew import RayCrew
 from dragstream_ros.evaluation.footage.report.render import render_report
 from dragstream_ros.evaluation.footage.result_folder import ResultFolder
@@ -130,12 +131,17 @@ class Evaluation:
             config = replace(config, at_secs=self._drags[name].at_secs)
         clock = ModelClock(
             footage, period_secs=model.frame_period_secs, model_size=model.image_size)
-        window = None
+        n_windows = 0
         for window in Windows(config, period_secs=model.frame_period_secs).cut(clock.ticks()):
             yield window
-        if window is None:
+            n_windows += 1
+        n_missed = len(config.at_secs) - n_windows
+        if n_missed > 0:
+            footage.notes.append(f'Without {config.needed_secs:g} s of pictures around them, '
+                                 f'{n_missed} of {len(config.at_secs)} drags were left out.')
+        if not n_windows:
             raise FootageError(f'{name} has no {config.needed_secs:g} s of pictures in a row, '
-                               'which one start needs.')
+                               'which one start needs' + (' around a drag.' if n_missed else '.'))
 
     def _command(self, name: str, window: Window) -> DragCommand | None:
         if name not in self._drags:
@@ -177,6 +183,9 @@ class Evaluation:
             self._folder.write('timing.json', timing),
             self._folder.write('report.html', render_report(
                 results, timing, self._folder.strips()))]
+        table = parquet_table(cases, period_secs=model.frame_period_secs)
+        if table is not None:
+            paths.append(self._folder.write('starts.parquet', table))
         self._say(f'{len(cases)} starts judged: ' + ', '.join(map(str, paths)))
         return results['summary'], problems
 

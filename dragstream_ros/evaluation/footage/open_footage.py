@@ -1,4 +1,4 @@
-"""Footage by its path: a bag's folder, one of its files, or a video."""
+"""Footage by its path: a bag, a video, or a sequence of pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import pathlib
 
 from dragstream_ros.evaluation.footage.bag_footage import BagFootage
 from dragstream_ros.evaluation.footage.errors import FootageError
+from dragstream_ros.evaluation.footage.sequence_footage import (
+    ARRAY_SUFFIX,
+    SequenceFootage,
+    picture_files,
+)
 from dragstream_ros.evaluation.footage.shots import Footage
 from dragstream_ros.evaluation.footage.video_footage import SUFFIXES, VideoFootage
 
@@ -20,13 +25,23 @@ def open_footage(
     """Look into it; raises FootageError, or BagError for a bag."""
     if not path.exists():
         raise FootageError(f'There is no {path}.')
+    if path.suffix == ARRAY_SUFFIX or _is_folder_of_pictures(path):
+        return SequenceFootage(path, array=image_topic, rate_hz=video_rate_hz)
     if path.is_dir() or path.suffix in BAG_SUFFIXES:
         return BagFootage(path, image_topic=image_topic)
     if path.suffix.lower() in SUFFIXES:
         return VideoFootage(path, rate_hz=video_rate_hz)
     raise FootageError(
-        f'{path} is neither a bag nor a video: please name a folder of a bag, a .mcap or .db3 file '
-        f'or a video ({", ".join(SUFFIXES)}).')
+        f'{path} is neither a bag nor a video: please name a folder of a bag or of pictures, a '
+        f'.mcap or .db3 file, a video ({", ".join(SUFFIXES)}) or an .npz file.')
+
+
+def _is_folder_of_pictures(path: pathlib.Path) -> bool:
+    """A bag may have pictures beside it."""
+    if not path.is_dir() or (path / 'metadata.yaml').exists():
+        return False
+    is_bag = any(file.suffix in BAG_SUFFIXES for file in path.iterdir())
+    return not is_bag and bool(picture_files(path))
 
 
 def sha256_of(path: pathlib.Path) -> str:

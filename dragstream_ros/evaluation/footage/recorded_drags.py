@@ -34,7 +34,12 @@ def drags_of_messages(
             problems.append(f'A recorded drag was left out: {error.sentence}')
             continue
         at_ns = recorded.stamp_ns if has_stamps else recorded.logged_ns
+        if at_ns < first_ns:
+            problems.append(
+                f'A recorded drag was left out: its stamp is {(first_ns - at_ns) / 1e9:.1f} s '
+                "before the first image's; was it for another camera, or are their clocks apart?")
+            continue
         last[message.drag_id] = GivenDrag(
             at_secs=(at_ns - first_ns) / 1e9, image_size=command.image_size, frozen=command.frozen,
             handles=tuple(timed(handle, command.duration_secs) for handle in command.handles))
-    return GivenDrags([drag for drag in last.values() if drag.at_secs >= 0]), problems
+    return GivenDrags(list(last.values())), problems

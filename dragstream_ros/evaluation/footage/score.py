@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dragstream_ros.evaluation.flow_warp import flow_warp_difference
 from dragstream_ros.evaluation.metrics import MOVING_LEVELS, moving_pixels, psnr_db, ssim_map
 from dragstream_ros.masks.track_points import track_through
 
@@ -46,6 +47,8 @@ MEASURES = (
             meaning='share of dragged points that tracking lost; they count where last seen'),
     Measure(name='background', title='Background change', unit='levels', higher_is_better=False,
             meaning='mean change of pixels that in truth stay as they are'),
+    Measure(name='flow_warp', title='Flow-warp difference', unit='levels', higher_is_better=False,
+            meaning='mean change of what is seen, followed from picture to picture: flicker'),
     Measure(name='drift', title='Drift', unit='', higher_is_better=False, digits=2,
             meaning="distance of the latent statistics from the real pictures'"),
 )
@@ -75,6 +78,9 @@ class Scorer:
             for name, value in _likeness(picture, truth, moving).items():
                 scores[name].append(value)
         scores['background'] = self._background(predicted)
+        scores['flow_warp'] = [
+            flow_warp_difference(before, after)
+            for before, after in zip([self._newest, *predicted], predicted)]
         scores.update(self._obedience(predicted))
         return scores
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+
+from dragstream_ros.evaluation.dense_flow import dense_flow, look_along
 
 
 def copy_last(newest: np.ndarray, count: int) -> np.ndarray:
@@ -14,15 +15,8 @@ def copy_last(newest: np.ndarray, count: int) -> np.ndarray:
 def constant_flow(before: np.ndarray, newest: np.ndarray, count: int) -> np.ndarray:
     """(count, H, W, 3) uint8 RGB: everything goes on as from before to newest, both (H, W, 3).
 
-    Dense flow (DIS) looks from newest back to before; each pixel then shows what lies so many steps
-    back along it.
+    The flow looks from newest back to before; each pixel then shows what lies so many steps back
+    along it.
     """
-    greys = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (newest, before))
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    back = finder.calc(*greys, None)  # type: ignore[call-overload]
-    height, width = newest.shape[:2]
-    places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
-    return np.stack([
-        cv2.remap(newest, places + step * back, None, cv2.INTER_LINEAR,  # type: ignore[call-overload]
-                  borderMode=cv2.BORDER_REPLICATE)
-        for step in range(1, count + 1)])
+    back = dense_flow(newest, before)
+    return np.stack([look_along(newest, step * back) for step in range(1, count + 1)])
