@@ -31,18 +31,8 @@ class TinyDecoderConfig:
     blocks_per_stage: int = 3
 
 
-@dataclass(frozen=True)
-class TinyDecoderState:
-    """What a stream of latents has left behind; never changed, so keeping one branches the stream.
-
-    memories: (1, C, h, w) last input of each residual block; empty before the first latent.
-    """
-
-    memories: tuple[torch.Tensor, ...] = ()
-
-    @property
-    def is_start(self) -> bool:
-        return not self.memories
+# (1, C, h, w) last input of each residual block.  Never changed, so keeping one branches a stream.
+TinyDecoderState = tuple[torch.Tensor, ...]
 
 
 class MemoryBlock(nn.Module):
@@ -82,7 +72,7 @@ class SoftClamp(nn.Module):
         return torch.tanh(x / CLAMP) * CLAMP
 
 
-class TinyVideoDecoder(nn.Module):
+class TinyDecoder(nn.Module):
     """Decodes latents as the world model has them (unit variance), each frame once."""
 
     def __init__(self, config: TinyDecoderConfig = TinyDecoderConfig()) -> None:
@@ -103,35 +93,35 @@ class TinyVideoDecoder(nn.Module):
         for factor in config.frame_factors:
             self.frames_per_latent *= factor
 
-    def decode(self, latents: torch.Tensor, state: TinyDecoderState = TinyDecoderState(),
+    def decode(self, latents: torch.Tensor, state: TinyDecoderState | None = None,
                ) -> tuple[torch.Tensor, TinyDecoderState]:
-        """Decode (F, 16, h, w) latents of unit variance that follow those behind ``state``.
+        """Decode (F, 16, h, w) latents of unit variance, which follow those that left ``state``.
 
         Returns (4 F, 3, 8 h, 8 w) RGB in 0..1 and the state after them; a stream's first latent is
         one frame, as in Wan's own decoder: the three before it are not returned.
         """
         assert latents.ndim == 4 and latents.shape[1] == self.config.latent_channels, latents.shape
-        x = latents
+        x = latents.to(next(self.parameters()).dtype)
         memories: list[torch.Tensor] = []
         for layer in self.decoder:
             if isinstance(layer, MemoryBlock):
-                memory = (torch.zeros_like(x[:1]) if state.is_start
-                          else state.memories[len(memories)])
+                memory = torch.zeros_like(x[:1]) if state is None else state[len(memories)]
                 memories.append(x[-1:].clone())     # a view would keep all frames alive
                 x = layer(x, memory)
             else:
                 x = layer(x)
-        skipped = self.frames_per_latent - 1 if state.is_start else 0
-        return x[skipped:].clamp(0, 1), TinyDecoderState(tuple(memories))
+        skipped = self.frames_per_latent - 1 if state is None else 0
+        return x[skipped:].float().clamp(0, 1), tuple(memories)
 
     @classmethod
-    def load(cls, path: Path) -> TinyVideoDecoder:
+    def load(cls, path: Path, device: torch.device | str = 'cpu',
+             dtype: torch.dtype = torch.float32) -> TinyDecoder:
         """Load a safetensors file with TAEHV's names; its encoder, if there is one, is left out."""
         if not path.is_file():
             raise DragStreamError(
                 ErrorCode.WEIGHTS_MISSING,
                 f'The tiny decoder {path} does not exist: put taew2_1.safetensors there, or choose '
-                "the decoder 'wan'.")
+                "the decoder 'vae'.")
         try:
             state = {name: value for name, value in load_file(path).items()
                      if not name.startswith('encoder.')}
@@ -151,4 +141,4 @@ class TinyVideoDecoder(nn.Module):
                 f'The weights in {path} are not those of a tiny decoder for Wan 2.1 ({len(wrong)} '
                 f'tensors differ, first {wrong[0]}): use taew2_1.')
         model.load_state_dict(state, assign=True)
-        return model.eval().requires_grad_(False)
+        return model.to(device, dtype).eval().requires_grad_(False)
