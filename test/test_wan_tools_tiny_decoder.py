@@ -96,19 +96,19 @@ def test_a_stream_decodes_each_frame_once_and_as_the_whole_clip(
 
 def test_a_stream_branches_where_its_state_is_kept(decoder: TinyDecoder) -> None:
     _, state = decoder.decode(latents_of(4))
-    before = [memory.clone() for memory in state]
+    before = [memory.clone() for memory in state.memories]
     first, _ = decoder.decode(latents_of(2) + 1, state)
     decoder.decode(latents_of(3) - 1, state)
     again, _ = decoder.decode(latents_of(2) + 1, state)
     assert torch.equal(first, again)
-    assert all(torch.equal(a, b) for a, b in zip(before, state, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, state.memories, strict=True))
 
 
 def test_its_state_keeps_no_more_than_one_frame_of_each_block(decoder: TinyDecoder) -> None:
     _, state = decoder.decode(latents_of(6))
-    assert len(state) == 9
-    assert all(memory.untyped_storage().nbytes() == memory.numel() * memory.element_size()
-               for memory in state)
+    assert len(state.memories) == 9
+    assert state.nbytes == sum(
+        memory.untyped_storage().nbytes() for memory in state.memories)
 
 
 def test_a_file_with_an_encoder_loads_and_equals_the_model_it_came_from(

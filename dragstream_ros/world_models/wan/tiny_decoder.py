@@ -31,8 +31,18 @@ class TinyDecoderConfig:
     blocks_per_stage: int = 3
 
 
-# (1, C, h, w) last input of each residual block.  Never changed, so keeping one branches a stream.
-TinyDecoderState = tuple[torch.Tensor, ...]
+@dataclass(frozen=True, eq=False)
+class TinyDecoderState:
+    """What a stream of latents leaves behind; never changed, so keeping one branches the stream.
+
+    memories: (1, C, h, w) last input of each residual block.
+    """
+
+    memories: tuple[torch.Tensor, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(memory.nbytes for memory in self.memories)
 
 
 class MemoryBlock(nn.Module):
@@ -105,13 +115,14 @@ class TinyDecoder(nn.Module):
         memories: list[torch.Tensor] = []
         for layer in self.decoder:
             if isinstance(layer, MemoryBlock):
-                memory = torch.zeros_like(x[:1]) if state is None else state[len(memories)]
+                memory = (torch.zeros_like(x[:1]) if state is None
+                          else state.memories[len(memories)])
                 memories.append(x[-1:].clone())     # a view would keep all frames alive
                 x = layer(x, memory)
             else:
                 x = layer(x)
         skipped = self.frames_per_latent - 1 if state is None else 0
-        return x[skipped:].float().clamp(0, 1), tuple(memories)
+        return x[skipped:].float().clamp(0, 1), TinyDecoderState(tuple(memories))
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = 'cpu',
