@@ -28,6 +28,11 @@ from dragstream_ros.evaluation.drag_cases import DragCaseConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
 from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
+from dragstream_ros.evaluation.footage_load import (
+    FootageBenchError,
+    FootageLoadConfig,
+    run_footage_load,
+)
 from dragstream_ros.evaluation.free_run import FreeRunConfig
 from dragstream_ros.evaluation.held_out_scenes import SceneConfig
 from dragstream_ros.evaluation.machine import describe_machine, describe_run
@@ -40,7 +45,7 @@ from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models import load_world_model, set_up_inference
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
-PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console')
+PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'part', nargs='?', default='all', choices=[*PARTS, 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
-        'ros: latencies over DDS; console: how soon the web page answers and what pages cost '
+        'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
+        'footage: time and memory of evaluating a short and a long bag '
         '(default: all)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
@@ -70,7 +76,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         world_model = load_world_model(folder=str(args.weights or ''))
         report = _measure(world_model, args)
-    except (DragStreamError, NoGraphics, RosBenchError, ConsoleBenchError) as error:
+    except (DragStreamError, NoGraphics, RosBenchError, ConsoleBenchError,
+            FootageBenchError) as error:
         print(f'dragstream bench: {error}', file=sys.stderr)
         return 1
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +104,8 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
         'ros': lambda: run_ros_latency(configs['ros']),
-        'console': lambda: run_console_load(configs['console'])}
+        'console': lambda: run_console_load(configs['console']),
+        'footage': lambda: run_footage_load(configs['footage'])}
     for part in parts:
         report['results'][part] = runs[part]()
         print('\n' + bench_table.TABLES[part](report['results'][part]), flush=True)
@@ -111,6 +119,7 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
     console = ConsoleLoadConfig(weights_folder=str(args.weights or ''))
+    footage = FootageLoadConfig(weights_folder=str(args.weights or ''))
     if args.quick:
         drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
         model = ModelBenchmarkConfig(
@@ -121,5 +130,6 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)
         console = replace(console, drags=5, pairs=2)
+        footage = replace(footage, secs=4.0, times_longer=2)
     return {'drags': drags, 'model': model, 'speed': speed, 'flat': flat, 'ros': ros,
-            'console': console}
+            'console': console, 'footage': footage}

@@ -178,6 +178,15 @@ def _console(result: dict[str, Any]) -> str:
         f'{_share(result["cost_of_idle_pages"])} of its rate'])
 
 
+def _footage(result: dict[str, Any]) -> str:
+    rows = [
+        [f'{found["bag_secs"]:g} s, {found["pictures"]} pictures', str(found['starts']),
+         f'{found["taken_secs"]:.0f}', f'{found["peak_memory_mb"]["reading"]:.0f}',
+         f'{found["peak_memory_mb"]["judging"]:.0f}']
+        for found in result.values()]
+    return table(['footage: a bag of', 'starts', 'took s', 'MB to read', 'MB to judge, each'], rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     'drags': _drags, 'model': _model, 'speed': _speed, 'flat': _flat, 'ros': _ros,
-    'console': _console}
+    'console': _console, 'footage': _footage}
