@@ -254,6 +254,11 @@ LAUNCHES = {
             (PREDICTOR, BAG_REPLAY),
             (
                 Argument('bag', 'bag_replay', 'bag', 'folder or file of the bag, MCAP or sqlite3'),
+                Argument('image_topic', 'bag_replay', 'image_topic', 'which images of the bag'),
+                Argument('rate', 'bag_replay', 'rate', 'speed; 1.0: as recorded'),
+                Argument('loop', 'bag_replay', 'loop', 'start again at the end'),
+                Argument('publish_clock', 'bag_replay', 'publish_clock',
+                         'publish the recorded time on /clock'),
                 *_PREDICTOR_ARGUMENTS,
             ),
         ),

@@ -5,11 +5,17 @@ import signal
 import time
 
 import cv2
+import numpy as np
 import pytest
-from bag_maker import write_bag
+from bag_maker import START_NS, write_bag
 from command_line import STUB, finish, processes_in_domain, start
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
 
+from dragstream_ros.adapters.stamp import ns_from_stamp
+from dragstream_ros.evaluation.listener import Listener
 from dragstream_ros.evaluation.prediction_bag import read_recording
+from dragstream_ros.msg import Drag
 
 
 def replay(bag: pathlib.Path, output: pathlib.Path, *words: str) -> tuple[int, str, str]:
@@ -36,6 +42,37 @@ def test_a_bag_is_predicted_along_and_its_drag_answered(ros_domain, tmp_path, is
     sheet = cv2.imread(str(output / 'contact_sheet.png'))
     assert sheet.shape[1] > 1500
     assert (output / 'film.mp4').stat().st_size > 0
+    assert processes_in_domain(ros_domain) == set()
+
+
+def test_a_loop_plays_with_its_clock_until_ctrl_c_and_keeps_the_first_time(ros_domain, tmp_path):
+    bag = write_bag(tmp_path / 'bag', secs=2.0)
+    clock_ns, drags = [], []
+
+    def hear(topic, cdr, _):
+        if topic == '/clock':
+            clock_ns.append(ns_from_stamp(deserialize_message(cdr, Clock).clock))
+        else:
+            drags.append(deserialize_message(cdr, Drag))
+
+    process = start('replay', bag, '--output', tmp_path / 'output', '--world-model', STUB,
+                    '--loop', '--drag', '10,24,30,24@0.8')
+    with Listener({'/clock': Clock, 'drag': Drag}, hear):
+        deadline = time.monotonic() + 60.0
+        while sum(drag.phase == Drag.BEGIN for drag in drags) < 2:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        status, out, complaints = finish(process)
+    assert status == 0, complaints
+    assert 'until Ctrl-C' in out
+    assert min(clock_ns) == START_NS and max(clock_ns) == START_NS + 1_900_000_000
+    assert (np.diff(clock_ns) < 0).sum() >= 1
+    recording = read_recording(tmp_path / 'output' / 'predictions', section='conditioned')
+    stamps_ns = [frame.stamp_ns for frame in recording.camera]
+    assert stamps_ns == sorted(set(stamps_ns)) and 15 <= len(stamps_ns) <= 20
+    assert {drag.drag_id for drag in recording.drags} == {'planned_1'}
+    assert (tmp_path / 'output' / 'film.mp4').stat().st_size > 0
     assert processes_in_domain(ros_domain) == set()
 
 

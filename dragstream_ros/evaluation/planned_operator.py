@@ -1,7 +1,8 @@
-"""Sends drags that were decided beforehand, each when its image comes."""
+"""Sends drags that were decided beforehand, each when its image comes; in a loop, again."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from rclpy.publisher import Publisher
@@ -23,15 +24,18 @@ class PlannedOperator:
 
     def __init__(self, drags: Sequence[PlannedDrag]) -> None:
         """Take the plan, in any order."""
-        self._waiting = sorted(drags, key=lambda drag: drag.at_secs)
+        self._plan = sorted(drags, key=lambda drag: drag.at_secs)
+        self._waiting: list[PlannedDrag] = []
         self._ends: list[tuple[float, str]] = []  # when to let go of which drag
         self._n_sent = 0
-        self._first_ns: int | None = None
+        self._first_ns = self._newest_ns = sys.maxsize
 
     def see(self, topic: str, cdr: bytes) -> None:
         """Look at an image; begin or end what is due on it."""
         stamp_ns = stamp_of(cdr)
-        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        if stamp_ns < self._newest_ns:  # the first one, or the bag begins again
+            self._first_ns, self._waiting, self._ends = stamp_ns, self._plan.copy(), []
+        self._newest_ns = stamp_ns
         secs = (stamp_ns - self._first_ns) / 1e9
         while self._ends and secs >= self._ends[0][0]:
             drag_id = self._ends.pop(0)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import shutil
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,7 +24,7 @@ from dragstream_ros.evaluation.drag_plan import (
     load_drags,
     parse_drag,
 )
-from dragstream_ros.evaluation.image_bag import BagError, ImageBag, open_image_bag
+from dragstream_ros.evaluation.image_bag import BagError, ImageBag, open_image_bag, stamp_of
 from dragstream_ros.evaluation.listener import TOPICS, Listener
 from dragstream_ros.evaluation.pictures import write_pictures
 from dragstream_ros.evaluation.planned_operator import PlannedOperator
@@ -49,9 +50,10 @@ PLAYING = Launch(
     'replay', 'the camera', (BAG_REPLAY,),
     tuple(
         Argument(name, 'bag_replay', name, '')
-        for name in ('bag', 'image_topic', 'rate', 'n_subscribers')
+        for name in ('bag', 'image_topic', 'rate', 'loop', 'publish_clock', 'n_subscribers')
     ))
 DIAGNOSTICS = '/diagnostics'
+IMAGES = ('image', 'image/compressed')
 READY_SECS = 90.0
 LOOK_EVERY_SECS = 0.2
 LAST_PREDICTIONS_SECS = 1.5
@@ -79,6 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='list of {at_secs, path: [[x, y], ...], duration_secs}')
     parser.add_argument('--control', choices=('conditioned', 'guidance'), default='conditioned')
     parser.add_argument('--rate', type=float, default=1.0, help='speed of the replay')
+    parser.add_argument(
+        '--loop', action='store_true', help='again and again until Ctrl-C, drags and all; what is '
+        'written is the first time')
     parser.add_argument('--world-model', default='', help='see the parameter of the predictor')
 
 
@@ -111,6 +116,8 @@ class Replay:
         self._operator = PlannedOperator(drags)
         self._log_path = args.output / 'nodes.log'
         self._is_ready = threading.Event()
+        self._is_again = threading.Event()  # the bag has been played, and is in its loop
+        self._newest_ns = 0
         self._before = Recording()  # what the predictor says before it is ready
         self._counts: Counter[str] = Counter()
 
@@ -158,7 +165,8 @@ class Replay:
             'world_model': args.world_model})
         camera = NodeGroup(PLAYING, log=log, said={
             'bag': json.dumps(str(args.bag)), 'image_topic': args.image_topic,
-            'rate': str(float(args.rate)), 'n_subscribers': '2'})
+            'rate': str(float(args.rate)), 'loop': str(args.loop).lower(),
+            'publish_clock': 'true', 'n_subscribers': '2'})
 
         def on_message(topic: str, cdr: bytes, arrival_ns: int) -> None:
             if topic == DIAGNOSTICS:
@@ -166,10 +174,12 @@ class Replay:
                 return
             if topic == 'prediction/info' and not self._is_ready.is_set():
                 self._before.add_info(deserialize_message(cdr, PredictionInfo), arrival_ns)
-            self._counts[topic] += 1
-            written.write(topic, cdr)
-            if topic in ('image', 'image/compressed'):
+            if topic in IMAGES:
                 self._operator.see(topic, cdr)
+                self._look_for_loop(stamp_of(cdr))
+            if not self._is_again.is_set():  # a loop would fill any disk
+                self._counts[topic] += 1
+                written.write(topic, cdr)
 
         topics = {**TOPICS, DIAGNOSTICS: DiagnosticArray}
         del topics['image' if bag.is_compressed else 'image/compressed']
@@ -179,9 +189,14 @@ class Replay:
             self._progress.show(['starting the predictor ...'], plain='starting the predictor ...')
             with predictor:
                 self._await_ready(predictor)
-                with camera:
+                with camera, self._ctrl_c_ends_the_loop():
                     self._watch(bag, predictor, camera)
                 time.sleep(LAST_PREDICTIONS_SECS)
+
+    def _look_for_loop(self, stamp_ns: int) -> None:
+        if self._args.loop and stamp_ns < self._newest_ns:
+            self._is_again.set()
+        self._newest_ns = stamp_ns
 
     def _look_for_worker(self, diagnostics: DiagnosticArray) -> None:
         for status in diagnostics.status:
@@ -199,11 +214,25 @@ class Replay:
                 raise ReplayError(
                     f'The predictor did not get ready; {last_complaint(self._log_path)}')
 
+    @contextlib.contextmanager
+    def _ctrl_c_ends_the_loop(self) -> Iterator[None]:
+        """What was played whole is worth its pictures."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self._is_again.is_set():
+                raise
+
     def _watch(self, bag: ImageBag, predictor: NodeGroup, camera: NodeGroup) -> None:
         """Show how it goes until the bag has been played."""
         while (ended := camera.ended() or predictor.ended()) is None:
             images = self._counts['image'] + self._counts['image/compressed']
             clips = self._counts['prediction/clip']
+            if self._is_again.is_set():
+                text = 'it plays again and again, until Ctrl-C'
+                self._progress.show([text], plain=text)
+                time.sleep(LOOK_EVERY_SECS)
+                continue
             self._progress.show(
                 [f'{bar(images / bag.n_images)} {images} of {bag.n_images} images, '
                  f'{clips} clips predicted'],
