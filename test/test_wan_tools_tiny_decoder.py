@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.world_models.wan.tiny_decoder import TinyDecoder, TinyDecoderConfig
+from dragstream_ros.world_models.wan.tiny_decoder import TinyDecoderConfig, TinyVideoDecoder
 
 SMALL = TinyDecoderConfig(latent_channels=4, widths=(12, 8, 6, 6))
 
@@ -21,9 +21,9 @@ def one_thread() -> None:
 
 
 @pytest.fixture
-def decoder() -> TinyDecoder:
+def decoder() -> TinyVideoDecoder:
     torch.manual_seed(0)
-    return TinyDecoder(SMALL).double().eval().requires_grad_(False)
+    return TinyVideoDecoder(SMALL).double().eval().requires_grad_(False)
 
 
 def latents_of(frames: int) -> torch.Tensor:
@@ -34,7 +34,7 @@ def latents_of(frames: int) -> torch.Tensor:
 def test_its_weights_are_named_and_shaped_as_taew2_1() -> None:
     with torch.device('meta'):
         shapes = {name: tuple(value.shape)
-                  for name, value in TinyDecoder().state_dict().items()}
+                  for name, value in TinyVideoDecoder().state_dict().items()}
     expected = {'decoder.1.weight': (256, 16, 3, 3), 'decoder.1.bias': (256,),
                 'decoder.22.weight': (3, 64, 3, 3), 'decoder.22.bias': (3,),
                 'decoder.7.conv.weight': (256, 256, 1, 1),
@@ -50,7 +50,7 @@ def test_its_weights_are_named_and_shaped_as_taew2_1() -> None:
     assert shapes == expected
 
 
-def test_it_decodes_what_the_published_description_says(decoder: TinyDecoder) -> None:
+def test_it_decodes_what_the_published_description_says(decoder: TinyVideoDecoder) -> None:
     """Frame by frame, block by block, from the weights alone."""
     weights = decoder.state_dict()
 
@@ -83,7 +83,7 @@ def test_it_decodes_what_the_published_description_says(decoder: TinyDecoder) ->
 
 @pytest.mark.parametrize('pieces', [[1] * 7, [3, 3, 1], [1, 6]])
 def test_a_stream_decodes_each_frame_once_and_as_the_whole_clip(
-        decoder: TinyDecoder, pieces: list[int]) -> None:
+        decoder: TinyVideoDecoder, pieces: list[int]) -> None:
     whole, _ = decoder.decode(latents_of(7))
     state, parts = None, []
     for piece in latents_of(7).split(pieces):
@@ -94,7 +94,7 @@ def test_a_stream_decodes_each_frame_once_and_as_the_whole_clip(
     assert torch.allclose(torch.cat(parts), whole, atol=1e-6)
 
 
-def test_a_stream_branches_where_its_state_is_kept(decoder: TinyDecoder) -> None:
+def test_a_stream_branches_where_its_state_is_kept(decoder: TinyVideoDecoder) -> None:
     _, state = decoder.decode(latents_of(4))
     before = [memory.clone() for memory in state.memories]
     first, _ = decoder.decode(latents_of(2) + 1, state)
@@ -104,7 +104,7 @@ def test_a_stream_branches_where_its_state_is_kept(decoder: TinyDecoder) -> None
     assert all(torch.equal(a, b) for a, b in zip(before, state.memories, strict=True))
 
 
-def test_its_state_keeps_no_more_than_one_frame_of_each_block(decoder: TinyDecoder) -> None:
+def test_its_state_keeps_no_more_than_one_frame_of_each_block(decoder: TinyVideoDecoder) -> None:
     _, state = decoder.decode(latents_of(6))
     assert len(state.memories) == 9
     assert state.nbytes == sum(
@@ -115,24 +115,24 @@ def test_a_file_with_an_encoder_loads_and_equals_the_model_it_came_from(
         tmp_path: pathlib.Path) -> None:
     path = tmp_path / 'taew2_1.safetensors'
     torch.manual_seed(0)
-    decoder = TinyDecoder()
+    decoder = TinyVideoDecoder()
     save_file({**decoder.state_dict(), 'encoder.0.weight': torch.zeros(64, 3, 3, 3)}, path)
     latents = torch.randn(2, 16, 2, 3)
     with torch.no_grad():
         wanted, _ = decoder.decode(latents)
-    assert torch.equal(TinyDecoder.load(path).decode(latents)[0], wanted)
+    assert torch.equal(TinyVideoDecoder.load(path).decode(latents)[0], wanted)
 
 
 def test_files_that_are_none_are_refused_with_what_to_do(tmp_path: pathlib.Path) -> None:
     path = tmp_path / 'taew2_1.safetensors'
     with pytest.raises(DragStreamError, match=r'does not exist: put taew2_1') as refusal:
-        TinyDecoder.load(path)
+        TinyVideoDecoder.load(path)
     assert refusal.value.code == ErrorCode.WEIGHTS_MISSING
-    torch.save(TinyDecoder(SMALL).state_dict(), path)
+    torch.save(TinyVideoDecoder(SMALL).state_dict(), path)
     with pytest.raises(DragStreamError, match='`dragstream convert`') as refusal:
-        TinyDecoder.load(path)
+        TinyVideoDecoder.load(path)
     assert refusal.value.code == ErrorCode.WEIGHTS_UNREADABLE
-    save_file(TinyDecoder(SMALL).state_dict(), path)
+    save_file(TinyVideoDecoder(SMALL).state_dict(), path)
     with pytest.raises(DragStreamError, match='not those of a tiny decoder') as refusal:
-        TinyDecoder.load(path)
+        TinyVideoDecoder.load(path)
     assert refusal.value.code == ErrorCode.WEIGHTS_MISMATCH

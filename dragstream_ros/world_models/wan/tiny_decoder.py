@@ -82,7 +82,7 @@ class SoftClamp(nn.Module):
         return torch.tanh(x / CLAMP) * CLAMP
 
 
-class TinyDecoder(nn.Module):
+class TinyVideoDecoder(nn.Module):
     """Decodes latents as the world model has them (unit variance), each frame once."""
 
     def __init__(self, config: TinyDecoderConfig = TinyDecoderConfig()) -> None:
@@ -125,14 +125,13 @@ class TinyDecoder(nn.Module):
         return x[skipped:].float().clamp(0, 1), TinyDecoderState(tuple(memories))
 
     @classmethod
-    def load(cls, path: Path, device: torch.device | str = 'cpu',
-             dtype: torch.dtype = torch.float32) -> TinyDecoder:
+    def load(cls, path: Path) -> TinyVideoDecoder:
         """Load a safetensors file with TAEHV's names; its encoder, if there is one, is left out."""
         if not path.is_file():
             raise DragStreamError(
                 ErrorCode.WEIGHTS_MISSING,
                 f'The tiny decoder {path} does not exist: put taew2_1.safetensors there, or choose '
-                "the decoder 'vae'.")
+                "the decoder 'wan'.")
         try:
             state = {name: value for name, value in load_file(path).items()
                      if not name.startswith('encoder.')}
@@ -152,4 +151,4 @@ class TinyDecoder(nn.Module):
                 f'The weights in {path} are not those of a tiny decoder for Wan 2.1 ({len(wrong)} '
                 f'tensors differ, first {wrong[0]}): use taew2_1.')
         model.load_state_dict(state, assign=True)
-        return model.to(device, dtype).eval().requires_grad_(False)
+        return model.eval().requires_grad_(False)
