@@ -36,6 +36,8 @@ class ErrorCode(enum.IntEnum):
 
     BUSY = 50
     CANCELLED = 51
+    DEADLINE_PASSED = 52
+    GOAL_INVALID = 53
 
     @property
     def is_warning(self) -> bool:

@@ -55,12 +55,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def make_session(clock=Clock(), first_epoch: int = 0, **settings) -> PredictionSession:
+def make_session(clock=Clock(), first_epoch: int = 0, planning_share: float = 0.5, lanes=None,
+                 **settings) -> PredictionSession:
     model = StubWorldModel()
     return PredictionSession(
         model_size=model.image_size, frame_period_secs=model.frame_period_secs,
         settings=StreamSettings(**settings), make_stream=model.make_stream,
-        first_epoch=first_epoch, clock=clock)
+        first_epoch=first_epoch, planning_share=planning_share, lanes=lanes, clock=clock)
 
 
 @pytest.fixture

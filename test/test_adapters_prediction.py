@@ -11,7 +11,6 @@ from dragstream_ros.adapters.prediction import (
     clip_from_chunk,
     info_from_chunk,
     info_from_error,
-    join_clips,
 )
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import PredictedClip, PredictionInfo
@@ -50,17 +49,8 @@ def test_a_clip_carries_frames_times_and_tracks_of_its_chunk():
     assert (message.tracks[1].positions[3].x, message.tracks[1].positions[3].y) == (114.0, 115.0)
 
 
-def test_clips_of_one_anchor_join_to_the_whole_prediction():
-    whole = join_clips([clip(0), clip(1), clip(2, last=True)])
-    assert len(whole.frames) == len(whole.confidence) == 12
-    assert whole.offsets_secs == pytest.approx(np.arange(1, 13) / 10)
-    assert whole.chunk == 0 and whole.last
-    assert [len(track.positions) for track in whole.tracks] == [12, 12]
-    assert whole.tracks[0].positions[4].x == 100.0
-
-
 def test_an_undragged_clip_has_no_tracks():
-    assert join_clips([clip(0, n_handles=0), clip(1, n_handles=0)]).tracks == []
+    assert clip(0, n_handles=0).tracks == []
 
 
 def test_info_counts_frames_within_the_anchor():

@@ -38,6 +38,7 @@ def import_all(package: str, forbidden: str) -> subprocess.CompletedProcess:
     ('dragstream_ros.core', f'{ROS},cv2'),
     ('dragstream_ros.world_models', ROS),
     ('dragstream_ros.masks', ROS),
+    ('dragstream_ros.planning', ROS),
     ('dragstream_ros.worker', ROS),
     ('dragstream_ros.simulation', ROS),
     ('dragstream_ros.adapters.image', ROS),

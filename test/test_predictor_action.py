@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 
 import pytest
 from action_msgs.msg import GoalStatus
-from predictor_harness import Bench, PredictorProcess, claimed_domain, stamp_of
+from geometry_msgs.msg import Point
+from predictor_harness import (
+    PATIENCE,
+    PICTURE,
+    Bench,
+    PredictorProcess,
+    claimed_domain,
+    stamp_of,
+)
 from rclpy.action import ActionClient
+from std_msgs.msg import Header
 
 from dragstream_ros.action import Predict
+from dragstream_ros.adapters.image import image_from_array
 from dragstream_ros.errors import ErrorCode
 from dragstream_ros.msg import Drag
+from dragstream_ros.worker.goal_queue import MOST_GOALS
 
 
 @pytest.fixture(scope='module')
@@ -29,10 +42,11 @@ def bench() -> Iterator[Bench]:
             predictor.kill()
 
 
-def send(bench: Bench, drag: Drag | None = None, horizon_secs: float = 0.8):
+def send(bench: Bench, *candidates: Drag, horizon_secs: float = 0.8, **fields):
     """(goal handle, future of its result, feedback so far)."""
     feedback: list[Predict.Feedback] = []
-    goal = Predict.Goal(drag=drag or Drag(), horizon_secs=horizon_secs)
+    goal = Predict.Goal(
+        candidates=list(candidates) or [Drag()], horizon_secs=horizon_secs, **fields)
     future = bench.client.send_goal_async(
         goal, feedback_callback=lambda message: feedback.append(message.feedback))
     handle = bench.until(lambda: future.done() and future.result())
@@ -45,26 +59,40 @@ def outcome(bench: Bench, future) -> tuple[int, Predict.Result]:
     return answer.status, answer.result
 
 
-def test_a_goal_gives_chunks_as_feedback_and_the_whole_clip_as_result(bench):
+def test_each_future_is_feedback_and_the_best_one_has_its_frames_in_the_result(bench):
     stamp_ns = stamp_of(bench.film())
     bench.spin(0.2)
-    _, future, feedback = send(bench, bench.drag_message())
+    right, down = bench.drag_message(), bench.drag_message((40.0, 40.0), (40.0, 60.0), drag_id='b')
+    _, future, feedback = send(
+        bench, right, down, Drag(), query_points=[Point(x=80.0, y=60.0)],
+        goal_points=[Point(x=80.0, y=76.0)])
     status, result = outcome(bench, future)
     assert (status, result.code, result.message) == (GoalStatus.STATUS_SUCCEEDED, 0, '')
-    assert len(result.clip.frames) == len(result.clip.offsets_secs) == 8
-    assert result.clip.drag_id == 'a' and stamp_of(result.clip) >= stamp_ns    # filming goes on
-    assert [track.name for track in result.clip.tracks] == ['gripper']
-    assert len(result.clip.tracks[0].positions) == 8
-    bench.until(lambda: len(feedback) == 2)
-    assert [round(item.progress, 3) for item in feedback] == [0.5, 1.0]
-    assert feedback[1].chunk.frames == result.clip.frames[4:]
+    assert [found.candidate for found in result.futures] == [0, 1, 2] and result.best == 1
+    assert [len(found.clip.frames) for found in result.futures] == [0, 8, 0]
+    best = result.futures[1]
+    assert best.clip.drag_id == 'b' and stamp_of(best.clip) >= stamp_ns    # filming goes on
+    assert [track.name for track in best.clip.tracks] == ['gripper']
+    assert [track.name for track in best.followed] == ['gripper', '']
+    assert len(best.followed[1].positions) == len(best.followed[1].found) == 8
+    assert (best.moved.width, best.moved.height) == (64, 48)
+    assert best.cost == best.point_distance_px < result.futures[0].cost
+    assert math.isnan(best.pixel_distance)
+    bench.until(lambda: feedback and feedback[-1].progress == 1.0)
+    progress = [item.progress for item in feedback]
+    assert progress == sorted(progress)
+    told = [found for item in feedback for found in item.futures]
+    assert [found.candidate for found in told] == [0, 1, 2]
+    assert [len(found.clip.frames) for found in told] == [8, 8, 8]
+    assert told[1].clip.frames == best.clip.frames
 
 
 def test_a_goal_without_handles_is_undragged_and_takes_the_default_horizon(bench):
     bench.film()
     status, result = outcome(bench, send(bench, horizon_secs=0.0)[1])
     assert status == GoalStatus.STATUS_SUCCEEDED
-    assert result.clip.drag_id == '' and len(result.clip.frames) == 12
+    clip = result.futures[0].clip
+    assert clip.drag_id == '' and len(clip.frames) == 12
 
 
 def test_the_live_prediction_goes_on_beside_a_goal(bench):
@@ -78,34 +106,58 @@ def test_the_live_prediction_goes_on_beside_a_goal(bench):
     outcome(bench, future)
 
 
-def test_a_goal_can_be_cancelled_and_gives_what_there_is(bench):
+def test_a_goal_can_be_cancelled_and_gives_what_is_done(bench):
     bench.film()
-    handle, future, feedback = send(bench, bench.drag_message(drag_id='slow'), horizon_secs=30.0)
-    bench.until(lambda: feedback)
+    handle, future, feedback = send(
+        bench, Drag(), bench.drag_message(drag_id='slow'), horizon_secs=30.0)
+    bench.until(lambda: any(item.futures for item in feedback))
     handle.cancel_goal_async()
     status, result = outcome(bench, future)
     assert (status, result.code) == (GoalStatus.STATUS_CANCELED, ErrorCode.CANCELLED)
-    assert 4 <= len(result.clip.frames) < 300
+    assert [found.candidate for found in result.futures] == [0]
 
 
-def test_a_second_goal_is_told_that_it_is_busy(bench):
+def test_a_goal_is_answered_at_its_deadline_with_what_is_done(bench):
     bench.film()
-    first, first_future, _ = send(bench, bench.drag_message(drag_id='slow'), horizon_secs=30.0)
+    slow = bench.drag_message(drag_id='slow')
+    begun = time.monotonic()
+    status, result = outcome(bench, send(
+        bench, Drag(), slow, horizon_secs=2.0, deadline_secs=0.8)[1])
+    assert (status, result.code) == (GoalStatus.STATUS_ABORTED, ErrorCode.DEADLINE_PASSED)
+    assert 0.8 <= time.monotonic() - begun < 3.0 * PATIENCE
+    assert [found.candidate for found in result.futures] == [0] and result.best == 0
+
+
+def test_a_goal_too_many_is_told_that_it_is_busy(bench):
+    bench.film()
+    slow = bench.drag_message(drag_id='slow')
+    waiting = [send(bench, slow, horizon_secs=30.0) for _ in range(MOST_GOALS)]
     status, result = outcome(bench, send(bench)[1])
     assert (status, result.code) == (GoalStatus.STATUS_ABORTED, ErrorCode.BUSY) and result.message
-    first.cancel_goal_async()
-    outcome(bench, first_future)
+    assert result.best == -1 and not result.futures
+    for handle, _, _ in waiting:
+        handle.cancel_goal_async()
+    for _, future, _ in waiting:
+        outcome(bench, future)
 
 
-@pytest.mark.parametrize(('fields', 'horizon_secs', 'code'), [
-    ({'stamp_ns': 1}, 1.0, ErrorCode.DRAG_STALE),
-    ({'image_width': 1}, 1.0, ErrorCode.DRAG_OUTSIDE_IMAGE),
-    ({'drag_id': ''}, 1.0, ErrorCode.DRAG_INVALID),
-    ({}, -1.0, ErrorCode.DRAG_INVALID),
-    ({}, float('nan'), ErrorCode.DRAG_INVALID),
+@pytest.mark.parametrize(('fields', 'goal', 'code'), [
+    ({'stamp_ns': 1}, {}, ErrorCode.DRAG_STALE),
+    ({'image_width': 1}, {}, ErrorCode.DRAG_OUTSIDE_IMAGE),
+    ({'drag_id': ''}, {}, ErrorCode.DRAG_INVALID),
+    ({}, {'horizon_secs': -1.0}, ErrorCode.GOAL_INVALID),
+    ({}, {'horizon_secs': float('nan')}, ErrorCode.GOAL_INVALID),
+    ({}, {'deadline_secs': -1.0}, ErrorCode.GOAL_INVALID),
+    ({}, {'query_points': [Point(x=1e3)]}, ErrorCode.GOAL_INVALID),
+    ({}, {'goal_points': [Point()]}, ErrorCode.GOAL_INVALID),
+    ({}, {'goal_image': image_from_array(PICTURE[:50], Header())}, ErrorCode.GOAL_INVALID),
+    ({}, {'candidates': []}, ErrorCode.GOAL_INVALID),
 ])
-def test_a_goal_that_makes_no_sense_is_aborted_with_its_code(bench, fields, horizon_secs, code):
+def test_a_goal_that_makes_no_sense_is_aborted_with_its_code(bench, fields, goal, code):
     bench.film()
-    drag = bench.drag_message(**fields)
-    status, result = outcome(bench, send(bench, drag, horizon_secs)[1])
+    bench.spin(0.1)
+    request = Predict.Goal(**{'candidates': [bench.drag_message(**fields)], **goal})
+    accepted = bench.client.send_goal_async(request)
+    handle = bench.until(lambda: accepted.done() and accepted.result())
+    status, result = outcome(bench, handle.get_result_async())
     assert (status, result.code) == (GoalStatus.STATUS_ABORTED, code) and result.message

@@ -2,73 +2,194 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from session_maker import (
+    CAMERA_SIZE,
     TEXTURE,
     codes,
     drag,
     frames,
+    make_session,
     run,
 )
 
-from dragstream_ros.core.drag import DragMode
+from dragstream_ros.core.drag import DragCommand, DragMode
 from dragstream_ros.errors import ErrorCode
+from dragstream_ros.planning.lanes import Lanes
+from dragstream_ros.worker.goal_queue import MOST_GOALS
 from dragstream_ros.worker.protocol import (
     CancelGoal,
     Chunk,
-    GoalChunk,
+    GoalDone,
+    GoalProgress,
     StartGoal,
 )
+from dragstream_ros.worker.session import PredictionSession
+from dragstream_ros.worker.turns import Turns
 
 pytest_plugins = 'session_maker'
+TO_THE_RIGHT = drag((40, 40), (80, 40))
 
 
-def start_goal(session, command=None, horizon_secs: float = 0.8, goal_id: int = 1):
+def start_goal(session: PredictionSession, *candidates: DragCommand | None,
+               horizon_secs: float = 0.8, goal_id: int = 1, **fields) -> list:
     return session.handle(StartGoal(
-        goal_id=goal_id, command=command, horizon_secs=horizon_secs, generation=0))
+        goal_id=goal_id, candidates=candidates or (None,), horizon_secs=horizon_secs,
+        generation=0, **fields))
+
+
+def of(kind: type, events: list) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def futures(events: list) -> list:
+    return [future for event in of(GoalProgress, events) for future in event.futures]
 
 
 def test_a_goal_is_predicted_between_live_chunks(session):
     session.feed(frames(0.0))
-    start_goal(session, drag((40, 40), (80, 40)))
+    start_goal(session, TO_THE_RIGHT)
     events = run(session)
     kinds = [type(event) for event in events]
-    assert kinds[:2] in ([GoalChunk, Chunk], [Chunk, GoalChunk])
-    goal_chunks = [event for event in events if isinstance(event, GoalChunk)]
-    assert [event.progress for event in goal_chunks] == [0.5, 1.0]
-    assert {event.chunk.drag_id for event in goal_chunks} == {'a'}
-    assert {event.drag_id for event in events if isinstance(event, Chunk)} == {''}
+    assert kinds[:2] == [Chunk, GoalProgress]
+    assert [event.progress for event in of(GoalProgress, events)] == [0.5, 1.0]
+    assert {event.drag_id for event in of(Chunk, events)} == {''}
     assert codes(events) == [ErrorCode.OK]
+    future, = futures(events)
+    assert future.chunk.drag_id == 'a' and future.chunk.last
+    assert len(future.chunk.frames) == len(future.chunk.offsets_secs) == 8
+    assert future.chunk.tracks_px.shape == (1, 8, 2)
 
 
-def test_a_second_goal_is_told_that_it_is_busy(session):
+def test_every_candidate_has_a_future_from_the_same_instant(session):
     session.feed(frames(0.0))
-    start_goal(session)
-    assert codes(start_goal(session, goal_id=2)) == [ErrorCode.BUSY]
+    start_goal(session, TO_THE_RIGHT, None, drag((40, 40), (40, 60), drag_id='down'))
+    session.feed(frames(0.0, 0.1))
+    found = futures(run(session))
+    assert [future.candidate for future in found] == [0, 1, 2]
+    assert [future.chunk.drag_id for future in found] == ['a', '', 'down']
+    assert {future.chunk.source_stamp_ns for future in found} == {0}
+    assert not np.array_equal(found[0].chunk.frames, found[2].chunk.frames)
 
 
-def test_a_cancelled_goal_stops(session):
+def test_candidates_side_by_side_are_those_one_after_the_other(clock):
+    one, two = make_session(clock), make_session(clock, lanes=Lanes(2))
+    found = []
+    for session in (one, two):
+        session.feed(frames(0.0))
+        start_goal(session, *(drag((40, 40), (40 + 4 * i, 44)) for i in range(5)))
+        found.append(futures(run(session)))
+    assert [future.candidate for future in found[1]] == [0, 1, 2, 3, 4]
+    for left, right in zip(*found):
+        assert np.array_equal(left.chunk.frames, right.chunk.frames)
+        assert left.score == right.score or np.isnan(left.score.pixel_distance)
+
+
+def test_handles_and_query_points_are_followed_in_the_content_of_the_frames(session):
     session.feed(frames(0.0))
-    start_goal(session, horizon_secs=10.0)
+    start_goal(session, drag((48, 40), (64, 40)), query=drag((80, 60)),
+               goal_px=np.array([[80.0, 60.0]]))
+    future, = futures(run(session))
+    assert future.followed_px.shape == (2, 8, 2) and future.found.shape == (2, 8)
+    # The model's picture is half of the camera's, without its bars.
+    assert future.followed_px[0, -1] == pytest.approx([48 / 2 + 6.4, 20], abs=1.0)
+    assert future.moved.shape == future.chunk.frames.shape[1:3] == (48, 64)
+    assert future.score.drag_obeyed > 0.8
+    # The stub shifts the whole picture: the query point goes along, 6.4 px away from its goal.
+    assert future.score.point_distance_px == pytest.approx(6.4, abs=1.0)
+
+
+def test_the_goal_image_tells_which_candidate_is_best(session):
+    session.feed(frames(0.0))
+    goal_image = np.roll(TEXTURE, 24, axis=1)
+    start_goal(session, *(drag((40, 40), (40 + dx, 40)) for dx in (-24, 0.1, 30, 60)),
+               goal_image=goal_image)
+    scores = [future.score for future in futures(run(session))]
+    assert np.argmin([score.cost for score in scores]) == 2
+    assert scores[2].cost == scores[2].pixel_distance
+
+
+def test_several_goals_take_turns(session):
+    session.feed(frames(0.0))
+    start_goal(session, *[None] * 6, goal_id=1)
+    start_goal(session, None, goal_id=2)
+    done = [event.goal_id for event in of(GoalDone, run(session))]
+    assert done == [2, 1]
+
+
+def test_a_goal_too_many_is_told_that_it_is_busy_and_the_others_go_on(session):
+    session.feed(frames(0.0))
+    for number in range(MOST_GOALS):
+        assert not codes(start_goal(session, goal_id=number))
+    assert codes(start_goal(session, goal_id=99)) == [ErrorCode.BUSY]
+    assert codes(run(session)) == [ErrorCode.OK] * MOST_GOALS
+    assert not codes(start_goal(session, goal_id=100))
+
+
+def test_a_cancelled_goal_stops_at_once_and_the_others_go_on(session):
+    session.feed(frames(0.0))
+    start_goal(session, horizon_secs=10.0, goal_id=1)
+    start_goal(session, goal_id=2)
     session.handle(CancelGoal(goal_id=1))
-    assert codes(run(session)) == [ErrorCode.CANCELLED]
+    done = {event.goal_id: event.code for event in of(GoalDone, run(session))}
+    assert done == {1: ErrorCode.CANCELLED, 2: ErrorCode.OK}
+
+
+def test_at_its_deadline_a_goal_ends_with_what_there_is(session, clock):
+    session.feed(frames(0.0))
+    start_goal(session, *[None] * 4, deadline=clock.now + 1.0)
+    events = []
+    while not futures(events):
+        events += session.step()
+    clock.now += 1.0
+    events += run(session)
+    assert codes(events) == [ErrorCode.DEADLINE_PASSED] and len(futures(events)) == 1
 
 
 @pytest.mark.parametrize(('command', 'code'), [
     (drag((40, 40), (80, 40), t_secs=-9), ErrorCode.DRAG_STALE),
     (drag((40, 40), (80, 40), mode=DragMode.EDIT), ErrorCode.DRAG_INVALID),
 ])
-def test_a_goal_with_a_bad_drag_ends_with_its_code(session, command, code):
+def test_a_goal_with_one_bad_drag_ends_with_its_code(session, command, code):
     session.feed(frames(0.0))
-    assert codes(start_goal(session, command)) == [code]
+    assert codes(start_goal(session, None, command)) == [code]
 
 
-def test_a_goal_ends_when_the_prediction_starts_over(session):
+def test_a_goal_image_of_another_size_is_refused(session):
     session.feed(frames(0.0))
-    start_goal(session)
+    assert TEXTURE.shape[1::-1] == CAMERA_SIZE
+    assert codes(start_goal(session, goal_image=TEXTURE[:64])) == [ErrorCode.GOAL_INVALID]
+
+
+def test_goals_end_when_the_prediction_starts_over(session):
+    session.feed(frames(0.0))
+    start_goal(session, goal_id=1)
+    start_goal(session, goal_id=2)
     events = session.feed(frames(0.1, image=TEXTURE[:64]))
-    assert codes(events) == [ErrorCode.CANCELLED, ErrorCode.IMAGE_SIZE_CHANGED]
+    assert codes(events) == [
+        ErrorCode.CANCELLED, ErrorCode.CANCELLED, ErrorCode.IMAGE_SIZE_CHANGED]
 
 
 def test_a_goal_without_an_image_ends_with_its_code(session):
     assert codes(start_goal(session)) == [ErrorCode.DRAG_BEFORE_FIRST_IMAGE]
+
+
+@pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
+def test_goals_take_their_share_of_the_time_while_the_live_stream_has_work(planning_share):
+    turns, secs = Turns(planning_share), {False: 0.0, True: 0.0}
+    for took_secs in np.random.default_rng(0).uniform(0.05, 0.3, 1000):
+        planning = turns.is_planning
+        turns.took(took_secs, planning=planning)
+        secs[planning] += took_secs
+        # At any moment, to within one turn.
+        assert secs[True] - planning_share * sum(secs.values()) <= 0.3
+    assert secs[True] / sum(secs.values()) == pytest.approx(planning_share, abs=0.01)
+
+
+def test_who_rested_is_owed_nothing():
+    turns = Turns(0.5)
+    turns.took(9.0, planning=True)
+    turns.rested()
+    turns.took(0.1, planning=False)
+    assert turns.is_planning

@@ -52,28 +52,6 @@ def clip_from_chunk(
     )
 
 
-def join_clips(clips: Sequence[PredictedClip]) -> PredictedClip:
-    """Join the clips of one anchor, in order, to the clip of the whole prediction."""
-    first = clips[0]
-    tracks = [HandleTrack(name=track.name) for track in first.tracks]
-    for clip in clips:
-        for whole, part in zip(tracks, clip.tracks, strict=True):
-            whole.positions = [*whole.positions, *part.positions]
-    return PredictedClip(
-        header=first.header,
-        epoch=first.epoch,
-        anchor=first.anchor,
-        chunk=first.chunk,
-        last=clips[-1].last,
-        drag_id=first.drag_id,
-        offsets_secs=[offset for clip in clips for offset in clip.offsets_secs],
-        confidence=[confidence for clip in clips for confidence in clip.confidence],
-        frames=[frame for clip in clips for frame in clip.frames],
-        camera_info=first.camera_info,
-        tracks=tracks,
-    )
-
-
 def info_from_chunk(
     chunk: Chunk, index: int, *, frame_id: str, latency_secs: float, late: bool
 ) -> PredictionInfo:

@@ -35,6 +35,7 @@ class Parameters:
     anchor_rate_hz: float
     horizon_secs: float
     seed: int
+    planning_share: float
     drag_timeout_secs: float
     jpeg_quality: int
     preview_scale: int

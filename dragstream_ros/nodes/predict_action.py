@@ -1,9 +1,9 @@
-"""The action `predict`: one goal, its chunks as feedback, the whole clip as result."""
+"""The action `predict`: futures as feedback as soon as they are there, all of them as result."""
 
 from __future__ import annotations
 
 import itertools
-import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,22 +12,38 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 
 from dragstream_ros.action import Predict
-from dragstream_ros.adapters.drag import command_from_drag
-from dragstream_ros.adapters.prediction import join_clips
+from dragstream_ros.adapters.planning import future_message, start_from_goal, without_frames
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.msg import PredictedClip
-from dragstream_ros.worker.protocol import CancelGoal, Chunk, GoalChunk, GoalDone, StartGoal
+from dragstream_ros.msg import PredictedClip, PredictedFuture
+from dragstream_ros.worker.protocol import CancelGoal, Chunk, GoalDone, GoalProgress, StartGoal
 
-LONGEST_HORIZON_SECS = 60.0
+RESULT_KEPT_SECS = 10  # for a client that asks late; a killed one never does
 
 
 class _Pending:
-    """A goal that the worker is at."""
+    """A goal that the worker is at; of the futures so far, only the best keeps its frames."""
 
     def __init__(self, handle: ServerGoalHandle) -> None:
         self.handle = handle
-        self.handle_names = [item.name for item in handle.request.drag.handles]
-        self.clips: list[PredictedClip] = []
+        self.handle_names = [
+            [item.name for item in drag.handles] for drag in handle.request.candidates]
+        self.futures: dict[int, PredictedFuture] = {}
+        self.best: PredictedFuture | None = None
+
+    def add(self, future: PredictedFuture) -> None:
+        if self.best is None or (future.cost, future.candidate) < (
+                self.best.cost, self.best.candidate):
+            self.best = future
+        self.futures[future.candidate] = without_frames(future)
+
+    def result(self, code: ErrorCode, sentence: str) -> Predict.Result:
+        in_order = sorted(self.futures)
+        result = Predict.Result(code=int(code), message=sentence, best=-1)
+        if self.best is not None:
+            result.best = in_order.index(self.best.candidate)
+            self.futures[self.best.candidate] = self.best
+        result.futures = [self.futures[index] for index in in_order]
+        return result
 
 
 class PredictAction:
@@ -47,6 +63,7 @@ class PredictAction:
         generation: Callable[[], int],
     ) -> None:
         """Start the server; it rejects goals unless is_active()."""
+        self._node = node
         self._send = send
         self._clip = clip
         self._generation = generation
@@ -59,20 +76,26 @@ class PredictAction:
                 GoalResponse.ACCEPT if is_active() else GoalResponse.REJECT),
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
+            result_timeout=RESULT_KEPT_SECS,
         )
 
     def destroy(self) -> None:
         """Stop serving."""
         self._server.destroy()
 
-    def on_chunk(self, event: GoalChunk) -> None:
-        """One more chunk of a goal came."""
+    def on_progress(self, event: GoalProgress) -> None:
+        """A goal is further."""
         pending = self._pending.get(event.goal_id)
         if pending is None:
             return
-        clip = self._clip(event.chunk, pending.handle_names)
-        pending.clips.append(clip)
-        pending.handle.publish_feedback(Predict.Feedback(progress=event.progress, chunk=clip))
+        futures = []
+        for found in event.futures:
+            names = pending.handle_names[found.candidate]
+            futures.append(future_message(
+                found, clip=self._clip(found.chunk, names), handle_names=names))
+            pending.add(futures[-1])
+        pending.handle.publish_feedback(
+            Predict.Feedback(progress=event.progress, futures=futures))
 
     def on_done(self, event: GoalDone) -> None:
         """The worker has said its last word on a goal."""
@@ -84,29 +107,30 @@ class PredictAction:
         for goal_id in list(self._pending):
             self._finish(self._pending.pop(goal_id), code, sentence)
 
+    def cancel_unheard(self) -> None:
+        """Once in a while: stop working for clients that are gone.
+
+        A client cannot be told from another; but when nobody listens to feedback, all are gone.
+        """
+        topic = 'predict/_action/feedback'
+        if self._pending and not self._node.count_subscribers(topic):
+            for goal_id in self._pending:
+                self._send(CancelGoal(goal_id=goal_id))
+
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
         pending = _Pending(handle)
-        request = handle.request
+        goal_id = next(self._ids)
         try:
-            if self._pending:
-                raise DragStreamError(
-                    ErrorCode.BUSY, 'Another goal is being predicted; try again when it is done.')
-            horizon_secs = float(request.horizon_secs)
-            if not math.isfinite(horizon_secs) or not 0.0 <= horizon_secs <= LONGEST_HORIZON_SECS:
-                raise DragStreamError(
-                    ErrorCode.DRAG_INVALID,
-                    f'The horizon must be 0 to {LONGEST_HORIZON_SECS:g} s, not {horizon_secs:g}.')
-            command = command_from_drag(request.drag) if request.drag.handles else None
-            goal_id = next(self._ids)
-            self._pending[goal_id] = pending
-            if not self._send(StartGoal(
-                    goal_id=goal_id, command=command, horizon_secs=horizon_secs,
-                    generation=self._generation())):
-                del self._pending[goal_id]
+            start = start_from_goal(
+                handle.request, goal_id=goal_id, generation=self._generation(),
+                now_secs=time.monotonic())
+            if not self._send(start):
                 raise DragStreamError(
                     ErrorCode.WORKER_DIED, 'The worker is being started again; try again soon.')
         except DragStreamError as error:
             self._finish(pending, error.code, error.sentence)
+        else:
+            self._pending[goal_id] = pending
 
     def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         for goal_id, pending in self._pending.items():
@@ -116,9 +140,7 @@ class PredictAction:
         return CancelResponse.REJECT
 
     def _finish(self, pending: _Pending, code: ErrorCode, sentence: str) -> None:
-        result = Predict.Result(code=int(code), message=sentence)
-        if pending.clips:
-            result.clip = join_clips(pending.clips)
+        result = pending.result(code, sentence)
 
         def execute(handle: ServerGoalHandle) -> Any:
             if code is ErrorCode.OK:

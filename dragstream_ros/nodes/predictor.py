@@ -44,8 +44,8 @@ from dragstream_ros.worker.protocol import (
     CancelDrag,
     Chunk,
     FromWorker,
-    GoalChunk,
     GoalDone,
+    GoalProgress,
     Problem,
     Ready,
     Reset,
@@ -274,14 +274,15 @@ class Predictor(LifecycleNode):
             world_model=self._settings.world_model,
             weights_folder=self._settings.weights_folder,
             settings=self._settings.stream_settings,
-            first_epoch=self._next_epoch)
+            first_epoch=self._next_epoch,
+            planning_share=self._settings.planning_share)
 
     def _on_event(self, event: FromWorker) -> None:
         assert self._player is not None
         if isinstance(event, Chunk):
             self._on_chunk(event)
-        elif isinstance(event, GoalChunk):
-            self._goals.on_chunk(event)
+        elif isinstance(event, GoalProgress):
+            self._goals.on_progress(event)
         elif isinstance(event, GoalDone):
             self._goals.on_done(event)
         elif isinstance(event, Stats):
@@ -312,6 +313,7 @@ class Predictor(LifecycleNode):
     def _on_housekeeping(self) -> None:
         assert self._image_input is not None
         self._image_input.check_offer()
+        self._goals.cancel_unheard()
         ended = self._drag_input.timed_out(
             now_secs=time.monotonic(), timeout_secs=self._settings.drag_timeout_secs)
         if ended is not None:

@@ -1,45 +1,105 @@
-"""One Predict goal: a prediction beside the live one, chunk by chunk."""
+"""One Predict goal: the futures of its candidates, beside the live prediction, chunk by chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.worker.protocol import Chunk, FromWorker, GoalChunk, GoalDone
-from dragstream_ros.worker.stream_face import Stream
+from dragstream_ros.planning.future import Future, future_of
+from dragstream_ros.planning.goal_distance import PlanningGoal
+from dragstream_ros.planning.rollouts import Rollouts
+from dragstream_ros.planning.score import score_future
+from dragstream_ros.worker.protocol import (
+    CandidateFuture,
+    Chunk,
+    FromWorker,
+    GoalDone,
+    GoalProgress,
+)
 
 if TYPE_CHECKING:
     from dragstream_ros.core.stream import PredictedChunk
 
 
-class Goal:
-    """A branch of the live stream, predicted to its horizon or until it is cancelled."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Packing:
+    """From the model's pixels to those of the picture's content."""
 
-    def __init__(self, goal_id: int, stream: Stream, *, horizon_secs: float) -> None:
+    chunk: Callable[[PredictedChunk], Chunk]
+    crop: Callable[[np.ndarray], np.ndarray]
+    points_px: Callable[[np.ndarray], np.ndarray]
+
+
+class Goal:
+    """Branches of the live stream, predicted to the horizon, the deadline, or a cancel.
+
+    commands: located in anchor (H, W, 3), the frame that the rollouts start from; query_px: (q, 2).
+    """
+
+    def __init__(
+        self, goal_id: int, rollouts: Rollouts, commands: Sequence[DragCommand | None], *,
+        anchor: np.ndarray, query_px: np.ndarray, wanted: PlanningGoal,
+        deadline: float | None = None, clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.goal_id = goal_id
         self.is_cancelled = False
         self.is_done = False
-        self._stream = stream
-        self._horizon_secs = horizon_secs
+        self._rollouts = rollouts
+        self._commands = commands
+        self._anchor = anchor
+        self._query_px = query_px
+        self._wanted = wanted
+        self._deadline = deadline
+        self._clock = clock
 
-    def step(self, pack: Callable[[PredictedChunk], Chunk]) -> list[FromWorker]:
-        """Predict one more chunk, packed for the node; the last step says how it went."""
+    def step(self, packing: Packing) -> list[FromWorker]:
+        """Predict one more chunk of each candidate in work; the last step says how it went."""
         if self.is_cancelled:
-            return [self._done(ErrorCode.CANCELLED, 'The goal was cancelled.')]
+            return [self.done(ErrorCode.CANCELLED, 'The goal was cancelled.')]
+        if self._deadline is not None and self._clock() >= self._deadline:
+            return [self.done(
+                ErrorCode.DEADLINE_PASSED, 'The deadline came first; ask for fewer candidates, a '
+                'shorter horizon or a later deadline.')]
         try:
-            predicted = self._stream.step()
+            completed = self._rollouts.step()
         except DragStreamError as error:
-            return [self._done(error.code, error.sentence)]
-        if predicted is None:
-            return [self._done()]
-        progress = min(float(predicted.offsets_secs[-1]) / self._horizon_secs, 1.0)
-        events: list[FromWorker] = [
-            GoalChunk(goal_id=self.goal_id, progress=progress, chunk=pack(predicted))]
-        if predicted.last or progress >= 1.0:
-            events.append(self._done())
-        return events
+            return [self.done(error.code, error.sentence)]
+        events: list[FromWorker] = [GoalProgress(
+            goal_id=self.goal_id, progress=self._rollouts.progress,
+            futures=tuple(self._future(*found, packing) for found in completed))]
+        return [*events, self.done()] if self._rollouts.is_done else events
 
-    def _done(self, code: ErrorCode = ErrorCode.OK, sentence: str = '') -> GoalDone:
+    def done(self, code: ErrorCode = ErrorCode.OK, sentence: str = '') -> GoalDone:
+        """The last word on this goal."""
         self.is_done = True
         return GoalDone(goal_id=self.goal_id, code=code, sentence=sentence)
+
+    def _future(
+        self, index: int, chunks: Sequence[PredictedChunk], packing: Packing
+    ) -> CandidateFuture:
+        future = future_of(
+            index, chunks, anchor=self._anchor, command=self._commands[index],
+            query_px=self._query_px)
+        return CandidateFuture(
+            candidate=index,
+            chunk=_joined(
+                future, [packing.chunk(chunk) for chunk in chunks],
+                packing.points_px(future.asked_px)),
+            followed_px=packing.points_px(future.followed_px), found=future.found,
+            moved=packing.crop(future.moved[..., None])[..., 0],
+            score=score_future(future, self._wanted))
+
+
+def _joined(future: Future, chunks: Sequence[Chunk], asked_px: np.ndarray) -> Chunk:
+    """The chunks of one anchor as one."""
+    return replace(
+        chunks[-1], chunk_index=chunks[0].chunk_index, drag_id=chunks[0].drag_id,
+        frames=np.concatenate([chunk.frames for chunk in chunks]),
+        offsets_secs=future.offsets_secs, confidence=future.confidence,
+        tracks_px=asked_px.astype(np.float32), outlines_px=(), last=True)

@@ -19,6 +19,7 @@ import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import ErrorCode
+from dragstream_ros.planning.score import Score
 
 EXIT_AFTER_REPORT = 3  # exit status of a worker that ended for what a Problem has already told
 
@@ -41,12 +42,16 @@ class StreamSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The first message: which world model to load, where epochs go on after a restart."""
+    """The first message: which world model to load, where epochs go on after a restart.
+
+    planning_share: of the time that predictions take, for goals while the live stream has work.
+    """
 
     world_model: str
     weights_folder: str
     settings: StreamSettings
     first_epoch: int = 0
+    planning_share: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +90,28 @@ class CancelDrag:
     drag_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StartGoal:
-    """Predict once from the newest frame, beside the live stream; command None: undragged."""
+    """Predict futures from the newest frame, beside the live stream; see action/Predict.action.
+
+    candidates: in camera pixels; None: undragged. query: its handles are the points to follow.
+    goal_px: (q, 2) camera pixels, where these should be. goal_image: (H, W, 3) uint8 RGB of the
+    camera's size. deadline: the time.monotonic() at which to answer.
+    """
 
     goal_id: int
-    command: DragCommand | None
+    candidates: tuple[DragCommand | None, ...]
     horizon_secs: float
     generation: int
+    query: DragCommand | None = None
+    goal_px: np.ndarray | None = None
+    goal_image: np.ndarray | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancelGoal:
-    """Stop after the chunk that is being computed."""
+    """Stop after the chunks that are being computed."""
 
     goal_id: int
 
@@ -149,13 +163,29 @@ class Chunk:
     timings_secs: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CandidateFuture:
+    """A candidate's whole prediction as one chunk, and a planning.future.Future's findings.
+
+    followed_px: (n_handles + q, F, 2) in the chunk's frames' pixels, found: (n_handles + q, F)
+    bool, moved: (H, W) bool.
+    """
+
+    candidate: int
+    chunk: Chunk
+    followed_px: np.ndarray
+    found: np.ndarray
+    moved: np.ndarray
+    score: Score
+
+
 @dataclass(frozen=True, kw_only=True)
-class GoalChunk:
-    """One more chunk for a Predict goal; progress is 0 to 1."""
+class GoalProgress:
+    """A goal is further; progress is 0 to 1, futures are those that are new."""
 
     goal_id: int
     progress: float
-    chunk: Chunk
+    futures: tuple[CandidateFuture, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,4 +223,4 @@ class Stats:
     context_bytes: int
 
 
-FromWorker = Ready | Chunk | GoalChunk | GoalDone | Problem | Stats
+FromWorker = Ready | Chunk | GoalProgress | GoalDone | Problem | Stats

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,13 @@ from dragstream_ros.adapters.drag import transform_command
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.core.drag import DragCommand, DragMode, path_leaves_image
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.planning.goal_distance import Encode, PlanningGoal
+from dragstream_ros.planning.lanes import Lanes
+from dragstream_ros.planning.rollouts import Rollouts
 from dragstream_ros.worker.drag_follower import DragFollower
 from dragstream_ros.worker.frame_intake import ModelFrame
-from dragstream_ros.worker.goal import Goal
+from dragstream_ros.worker.goal import Goal, Packing
+from dragstream_ros.worker.goal_queue import GoalQueue
 from dragstream_ros.worker.held_outlines import held_outlines
 from dragstream_ros.worker.live_drag import LiveDrag
 from dragstream_ros.worker.protocol import (
@@ -34,6 +37,7 @@ from dragstream_ros.worker.protocol import (
     ToWorker,
 )
 from dragstream_ros.worker.stream_face import MakeStream
+from dragstream_ros.worker.turns import Turns
 
 if TYPE_CHECKING:
     from dragstream_ros.core.stream import PredictedChunk
@@ -45,7 +49,7 @@ _N_ARRIVALS = 64  # far more than one prediction can be behind
 
 
 class PredictionSession:
-    """A stream with its drag and at most one Predict goal, fed by messages and frames.
+    """A stream with its drag, and Predict goals beside it, fed by messages and frames.
 
     handle() takes the node's messages, feed() the frames that are kept, step() does one piece of
     work. Each returns what to tell the node: a DragStreamError becomes a Problem here. Any other
@@ -60,9 +64,16 @@ class PredictionSession:
         settings: StreamSettings,
         make_stream: MakeStream,
         first_epoch: int = 0,
+        planning_share: float = 0.5,
+        lanes: Lanes | None = None,
+        encode: Encode | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with an empty stream; model_size is (width, height)."""
+        """Start with an empty stream; model_size is (width, height).
+
+        planning_share: see turns.Turns. lanes: for the candidates of goals. encode: the world
+        model's, to compare pictures by.
+        """
         self._model_size = model_size
         self._frame_period_secs = frame_period_secs
         self._settings = settings
@@ -71,8 +82,9 @@ class PredictionSession:
         self._next_epoch = first_epoch
         self._generation = 0
         self._frames: Sequence[ModelFrame] = ()
-        self._goal: Goal | None = None
-        self._is_goals_turn = False
+        self._goals = GoalQueue()
+        self._turns = Turns(planning_share)
+        self._lanes, self._encode = lanes, encode
         self._start_stream()
 
     def _start_stream(self) -> None:
@@ -134,21 +146,25 @@ class PredictionSession:
         elif isinstance(message, CancelDrag):
             self._drag.cancel(message.drag_id)
         elif isinstance(message, CancelGoal):
-            if self._goal is not None and self._goal.goal_id == message.goal_id:
-                self._goal.is_cancelled = True
+            self._goals.cancel(message.goal_id)
         return []
 
     # What goes out.
 
     def step(self) -> list[FromWorker]:
-        """Compute one chunk, live or of the goal in turn; empty: there is nothing to do now."""
-        self._is_goals_turn = not self._is_goals_turn
-        if self._goal is not None and self._is_goals_turn:
-            return self._step_goal(self._goal)
-        events = self._step_live()
-        if not events and self._goal is not None:
-            return self._step_goal(self._goal)
-        return events
+        """Compute one chunk, live or of a goal's candidates; empty: there is nothing to do now."""
+        if not self._goals:
+            return self._step_live()
+        started = self._clock()
+        if self._turns.is_planning:
+            events = self._goals.step(self._packing())
+            self._turns.took(self._clock() - started, planning=True)
+            return events
+        if events := self._step_live():
+            self._turns.took(self._clock() - started, planning=False)
+            return events
+        self._turns.rested()
+        return self._goals.step(self._packing())
 
     def _step_live(self) -> list[FromWorker]:
         now = self._clock()
@@ -171,11 +187,12 @@ class PredictionSession:
             self._not_before = max(self._not_before, now - chunk_secs) + chunk_secs
         return [self._chunk(predicted)]
 
-    def _step_goal(self, goal: Goal) -> list[FromWorker]:
-        events = goal.step(self._chunk)
-        if goal.is_done:
-            self._goal = None
-        return events
+    def _packing(self) -> Packing:
+        assert self._camera_size is not None
+        letterbox = Letterbox(self._camera_size, self._model_size)
+        return Packing(
+            chunk=self._chunk, points_px=letterbox.target_to_content,
+            crop=lambda picture: np.ascontiguousarray(letterbox.crop(picture)))
 
     def _chunk(self, predicted: PredictedChunk) -> Chunk:
         assert self._camera_size is not None
@@ -204,14 +221,10 @@ class PredictionSession:
     # Fresh starts.
 
     def _start_over(self) -> list[FromWorker]:
-        """Forget stream, drag and goal."""
+        """Forget stream, drag and goals."""
         self._start_stream()
-        if self._goal is None:
-            return []
-        goal, self._goal = self._goal, None
-        return [GoalDone(
-            goal_id=goal.goal_id, code=ErrorCode.CANCELLED,
-            sentence='The prediction started over; please send the goal again.')]
+        return self._goals.drop_all(
+            ErrorCode.CANCELLED, 'The prediction started over; please send the goal again.')
 
     def _advance_generation(self, generation: int) -> list[FromWorker]:
         if generation <= self._generation:
@@ -248,29 +261,50 @@ class PredictionSession:
 
     def _start_goal(self, message: StartGoal) -> list[FromWorker]:
         try:
-            if self._goal is not None:
-                raise DragStreamError(
-                    ErrorCode.BUSY, 'Another goal is being predicted; try again when it is done.')
-            self._goal = self._branch(message)
+            self._goals.add(lambda: self._begin(message))
         except DragStreamError as error:
             return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
-        return [] if message.command is None else _warnings(message.command)
+        return [warning for command in message.candidates if command is not None
+                for warning in _warnings(command)]
 
-    def _branch(self, message: StartGoal) -> Goal:
+    def _begin(self, message: StartGoal) -> Goal:
+        """Take the newest frame for the anchor, and find there what the goal speaks of."""
         source_ns = self._stream.stamp_ns
         if source_ns is None:
             raise DragStreamError(
                 ErrorCode.DRAG_BEFORE_FIRST_IMAGE, 'No camera image has come yet; wait for one.')
-        horizon_secs = message.horizon_secs or self._settings.horizon_secs
-        stream = self._stream.branch(horizon_secs)
-        if message.command is not None:
-            if message.command.mode is DragMode.EDIT:
+        assert self._camera_size is not None
+        letterbox = Letterbox(self._camera_size, self._model_size)
+        commands = []
+        for command in message.candidates:
+            if command is not None and command.mode is DragMode.EDIT:
                 raise DragStreamError(
                     ErrorCode.DRAG_INVALID,
-                    'An edit redoes the live prediction; a goal needs a drag of mode ANIMATE.')
-            located = self._grab(message.command).located(self._frames, source_ns)
-            stream.push_drag(replace(located, stamp_ns=source_ns))
-        return Goal(message.goal_id, stream, horizon_secs=horizon_secs)
+                    'An edit redoes the live prediction; a goal needs drags of mode ANIMATE.')
+            commands.append(
+                None if command is None else self._grab(command).located(self._frames, source_ns))
+        query = message.query
+        if query is not None:
+            query = self._grab(query).located(self._frames, source_ns)
+        goal_px, goal_image = message.goal_px, message.goal_image
+        if goal_image is not None and goal_image.shape[1::-1] != self._camera_size:
+            raise DragStreamError(
+                ErrorCode.GOAL_INVALID,
+                'The goal image has {}x{} pixels and the camera {}x{}; they must be alike.'.format(
+                    *goal_image.shape[1::-1], *self._camera_size))
+        horizon_secs = message.horizon_secs or self._settings.horizon_secs
+        return Goal(
+            message.goal_id,
+            Rollouts(self._stream.branch(horizon_secs), commands, horizon_secs=horizon_secs,
+                     lanes=self._lanes),
+            commands,
+            anchor=next(f.pixels for f in reversed(self._frames) if f.stamp_ns == source_ns),
+            query_px=np.array([h.path_px[0] for h in query.handles] if query else []),
+            wanted=PlanningGoal(
+                image=None if goal_image is None else letterbox.apply(goal_image),
+                points_px=None if goal_px is None else letterbox.to_target(goal_px),
+                encode=self._encode),
+            deadline=message.deadline, clock=self._clock)
 
     def _grab(self, command: DragCommand, live: LiveDrag | None = None) -> DragFollower:
         """Bring a command to model pixels and bind it to the frame it was given on.

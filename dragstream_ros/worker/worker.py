@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 import cv2
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.planning.goal_distance import encoder_of
+from dragstream_ros.planning.lanes import lanes_for
 from dragstream_ros.worker.frame_intake import FrameIntake
 from dragstream_ros.worker.mailbox import MailboxReader
 from dragstream_ros.worker.protocol import (
@@ -75,6 +77,8 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
         settings=setup.settings,
         make_stream=_stream_maker(world_model),
         first_epoch=setup.first_epoch,
+        planning_share=setup.planning_share,
+        **_for_planning(world_model),
     )
     connection.send(Ready(
         image_size=world_model.image_size,
@@ -119,7 +123,6 @@ def _stream_maker(world_model: Any) -> MakeStream:
         own: MakeStream = world_model.make_stream
         return own
 
-    from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.stream import DragStream, StreamConfig
     from dragstream_ros.masks.grow_region import grow_region
     from dragstream_ros.world_models import set_up_inference
@@ -133,10 +136,16 @@ def _stream_maker(world_model: Any) -> MakeStream:
             seed=settings.seed,
         )
         return DragStream(
-            world_model, DragGuidanceConfig.profile(settings.profile), config, locate,
-            grow_region)
+            world_model, world_model.profiles[settings.profile], config, locate, grow_region)
 
     return make_stream
+
+
+def _for_planning(world_model: Any) -> dict[str, Any]:
+    """What goals need of a world model; one with a stream of its own may lack torch."""
+    if hasattr(world_model, 'make_stream'):
+        return {}
+    return {'lanes': lanes_for(world_model), 'encode': encoder_of(world_model)}
 
 
 if __name__ == '__main__':

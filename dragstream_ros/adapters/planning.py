@@ -1,0 +1,124 @@
+"""Goals of the action `predict` to what the worker is told, and futures to messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from geometry_msgs.msg import Point
+
+from dragstream_ros.adapters.drag import command_from_drag
+from dragstream_ros.adapters.image import array_from_image, image_from_array
+from dragstream_ros.adapters.stamp import ns_from_stamp
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.msg import PointTrack, PredictedClip, PredictedFuture
+from dragstream_ros.worker.protocol import CandidateFuture, StartGoal
+
+if TYPE_CHECKING:
+    from dragstream_ros.action import Predict
+    from dragstream_ros.msg import Drag
+
+LONGEST_HORIZON_SECS = 60.0
+MOST_CANDIDATES = 256
+MOST_QUERY_POINTS = 256
+
+
+def start_from_goal(
+    goal: Predict.Goal, *, goal_id: int, generation: int, now_secs: float
+) -> StartGoal:
+    """Check a goal and put it as the worker wants it; now_secs: time.monotonic().
+
+    :raises DragStreamError: GOAL_INVALID, and any DRAG_* code that needs no knowledge of images
+    """
+    _require(
+        1 <= len(goal.candidates) <= MOST_CANDIDATES,
+        f'A goal has 1 to {MOST_CANDIDATES} candidates, not {len(goal.candidates)}.')
+    _require_secs(goal.horizon_secs, 'horizon', LONGEST_HORIZON_SECS)
+    _require_secs(goal.deadline_secs, 'deadline', 3600.0)
+    return StartGoal(
+        goal_id=goal_id, generation=generation, horizon_secs=float(goal.horizon_secs),
+        candidates=tuple(_command(drag, index) for index, drag in enumerate(goal.candidates)),
+        query=_query(goal.query_points, goal.candidates[0]),
+        goal_px=_goal_points(goal),
+        goal_image=array_from_image(goal.goal_image) if len(goal.goal_image.data) else None,
+        deadline=now_secs + goal.deadline_secs if goal.deadline_secs else None)
+
+
+def future_message(
+    found: CandidateFuture, *, clip: PredictedClip, handle_names: Sequence[str]
+) -> PredictedFuture:
+    """Put a future as a message; clip: of its chunk."""
+    score = found.score
+    names = [*handle_names, *[''] * len(found.followed_px)]
+    return PredictedFuture(
+        candidate=found.candidate, clip=clip,
+        followed=[
+            PointTrack(
+                name=name, found=seen.tolist(),
+                positions=[Point(x=float(x), y=float(y)) for x, y in track])
+            for name, track, seen in zip(names, found.followed_px, found.found, strict=False)],
+        moved=image_from_array(found.moved, clip.header),
+        drag_obeyed=score.drag_obeyed, background_kept=score.background_kept,
+        confidence=score.confidence, point_distance_px=score.point_distance_px,
+        feature_distance=score.feature_distance, pixel_distance=score.pixel_distance,
+        cost=score.cost)
+
+
+def without_frames(future: PredictedFuture) -> PredictedFuture:
+    """The same, for a result whose reader has had the frames as feedback."""
+    clip = future.clip
+    return PredictedFuture(**{
+        **{name: getattr(future, name) for name in future.get_fields_and_field_types()},
+        'clip': PredictedClip(**{
+            name: getattr(clip, name) for name in clip.get_fields_and_field_types()
+            if name != 'frames'})})
+
+
+def _command(drag: Drag, index: int) -> DragCommand | None:
+    if not drag.handles:
+        return None
+    try:
+        return command_from_drag(drag)
+    except DragStreamError as error:
+        raise DragStreamError(error.code, f'Candidate {index}: {error.sentence}') from error
+
+
+def _query(points: Sequence[Point], drag: Drag) -> DragCommand | None:
+    if not points:
+        return None
+    size = (drag.image_width, drag.image_height)
+    places = np.array([(point.x, point.y) for point in points])
+    _require(
+        len(points) <= MOST_QUERY_POINTS and bool(np.isfinite(places).all())
+        and bool(((places >= -0.5) & (places <= np.array(size) - 0.5)).all()),
+        f'Query points must be {MOST_QUERY_POINTS} at most and lie in the image of '
+        f'{size[0]}x{size[1]} pixels that candidate 0 is on.')
+    return DragCommand(
+        drag_id='query', operator_id=drag.operator_id, mode=DragMode.ANIMATE,
+        handles=tuple(DragHandle(path_px=place[None]) for place in places),
+        image_size=size, stamp_ns=ns_from_stamp(drag.header.stamp))
+
+
+def _goal_points(goal: Predict.Goal) -> np.ndarray | None:
+    if not goal.goal_points:
+        return None
+    points = np.array([(point.x, point.y) for point in goal.goal_points])
+    _require(
+        len(points) == len(goal.query_points) and bool(np.isfinite(points).all()),
+        f'There are {len(goal.goal_points)} goal points for {len(goal.query_points)} query points; '
+        'give one each, of finite numbers.')
+    return points
+
+
+def _require_secs(secs: float, name: str, most_secs: float) -> None:
+    _require(
+        math.isfinite(secs) and 0.0 <= secs <= most_secs,
+        f'The {name} must be 0 to {most_secs:g} s, not {secs:g}.')
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise DragStreamError(ErrorCode.GOAL_INVALID, sentence)

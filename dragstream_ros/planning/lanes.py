@@ -1,0 +1,35 @@
+"""Threads that compute side by side, for work that one model cannot spread over two cores.
+
+Two predictions on one core each are done in little more than half of the time that they take one
+after the other on two: the layers of a small model are too short to be shared out. For the same
+reason a batch gains little (docs/planning.md has the numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+class Lanes:
+    """``count`` threads; with one, the caller's own. prepare: called first in each new thread."""
+
+    def __init__(self, count: int = 1, prepare: Callable[[], None] = lambda: None) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, 'lane', prepare) if count > 1 else None
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Do the work on every item, in order; raises what the first that failed has raised."""
+        return list(map(work, items) if self._pool is None else self._pool.map(work, items))
+
+
+def lanes_for(world_model: Any) -> Lanes:
+    """As many as inference has threads; one for a model that has a GPU, which is busy with one."""
+    import torch
+
+    on_gpu = torch.device(getattr(world_model, 'device', 'cpu')).type != 'cpu'
+    return Lanes(1 if on_gpu else torch.get_num_threads(), lambda: torch.set_num_threads(1))

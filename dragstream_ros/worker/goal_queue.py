@@ -1,0 +1,56 @@
+"""Several planners at once: a bounded queue of goals, served in turns."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.worker.goal import Goal, Packing
+from dragstream_ros.worker.protocol import FromWorker
+
+MOST_GOALS = 8
+
+
+class GoalQueue:
+    """Each goal gets one step after the other's, so that a small one does not wait for a large."""
+
+    def __init__(self) -> None:
+        self._goals: deque[Goal] = deque()
+
+    def __len__(self) -> int:
+        return len(self._goals)
+
+    def add(self, begin: Callable[[], Goal]) -> None:
+        """Take one more goal in, if there is room.
+
+        :raises DragStreamError: BUSY, and what begin() raises
+        """
+        if len(self._goals) >= MOST_GOALS:
+            raise DragStreamError(
+                ErrorCode.BUSY, f'{MOST_GOALS} goals are being predicted; try again when one of '
+                'them is done.')
+        self._goals.append(begin())
+
+    def cancel(self, goal_id: int) -> None:
+        """Have a goal end at its next step, which comes next."""
+        for goal in self._goals:
+            if goal.goal_id == goal_id:
+                goal.is_cancelled = True
+                self._goals.remove(goal)
+                self._goals.appendleft(goal)
+                return
+
+    def step(self, packing: Packing) -> list[FromWorker]:
+        """Give the goal whose turn it is a step."""
+        goal = self._goals.popleft()
+        events = goal.step(packing)
+        if not goal.is_done:
+            self._goals.append(goal)
+        return events
+
+    def drop_all(self, code: ErrorCode, sentence: str) -> list[FromWorker]:
+        """End all of them."""
+        events: list[FromWorker] = [goal.done(code, sentence) for goal in self._goals]
+        self._goals.clear()
+        return events
