@@ -6,8 +6,10 @@ import cv2
 import mujoco
 import numpy as np
 
+from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.simulation import gripper
 from dragstream_ros.simulation.camera import Camera, Intrinsics, Workspace, random_camera
+from dragstream_ros.simulation.dragged_robot import DraggedRobot, grips_of
 from dragstream_ros.simulation.model import (
     TICK_SECS,
     WALL_MARGIN_PX,
@@ -66,6 +68,7 @@ class TabletopScene:
         points_each = [len(gripper.POINTS)] * 2 + [len(shape.points) for shape in shapes]
         self.point_thing = np.repeat(np.arange(len(self.things)), [*points_each, STATIC_POINTS])
         self._geom_mask = _geom_mask(model)
+        self._robot: DraggedRobot | None = None
         self._due_secs = 0.0
         self._renderer: Renderer | None = None
         self._drawn_ticks = -1
@@ -147,6 +150,38 @@ class TabletopScene:
             world.advance(int(count))
             points.append(self._points_px(world))
         return offsets_secs, np.stack(points)
+
+    def rest(self) -> None:
+        """The teleoperator lets go of everything: it all stays, until something is dragged."""
+        self._world.operator = self._robot = DraggedRobot(self._world.operator.hands)
+
+    def carry_out(self, command: DragCommand) -> list[str]:
+        """Have the robot do a drag that is given on the picture of now, as time goes on.
+
+        Returns the names of what is grabbed. Raises NoGraphics where that cannot be looked up.
+        """
+        if self._robot is None:
+            self.rest()
+        assert self._robot is not None
+        depth_m = self._frame.paste(self._shown_geoms()[1])
+        rows, columns = np.indices(depth_m.shape)
+        pixels = np.stack([columns, rows], -1) - self._frame.corner
+        grips = grips_of(
+            command, mask=self.truth().mask, camera=self._camera, corner_px=self._frame.corner,
+            heights_m=self._camera.unproject(pixels, depth_m)[..., 2])
+        self._robot.drag(grips)
+        return [self.things[grip.index + (0 if grip.is_hand else 2)].name for grip in grips]
+
+    def snapshot(self) -> World:
+        """The world as it is, for rewind()."""
+        return self._world.copy()
+
+    def rewind(self, world: World) -> None:
+        """Go back to a snapshot, which can be used again."""
+        self._world = world.copy()
+        robot = self._world.operator
+        self._robot = robot if isinstance(robot, DraggedRobot) else None
+        self._drawn_ticks, self._due_secs = -1, 0.0
 
     def close(self) -> None:
         """Give the graphics memory back; the scene can go on and be rendered again."""

@@ -54,6 +54,11 @@ class Teleoperator:
             reserved={slide.index for slide in self._slides})
         self._slide_planner = SlidePlanner(rng, workspace, shapes, hands=self._hands)
 
+    @property
+    def hands(self) -> Sequence[Hand]:
+        """Left and right."""
+        return self._hands
+
     def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
         """Advance the script by one tick. ``poses`` (n, 4): the objects' x, y, z, yaw now."""
         for hand in self._hands:

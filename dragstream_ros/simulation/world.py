@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from typing import Protocol
 
 import mujoco
 import numpy as np
 
 from dragstream_ros.simulation import gripper
+from dragstream_ros.simulation.hands import Hand
 from dragstream_ros.simulation.model import SUBSTEPS, TICK_SECS
-from dragstream_ros.simulation.teleoperator import Commands, Teleoperator
+from dragstream_ros.simulation.teleoperator import Commands
 from dragstream_ros.simulation.things import ObjectShape
 
 FASTEST = np.array([0.25, 0.25, 0.25, 3.0])
@@ -18,23 +21,32 @@ STIFFNESS, DAMPING = np.array([260.0, 260.0, 0.5]), np.array([14.0, 14.0, 0.03])
 """Of the force that pulls a sliding object (x, y, yaw) along its path."""
 
 
+class Operator(Protocol):
+    """Who moves the hands and objects, such as the teleoperator."""
+
+    @property
+    def hands(self) -> Sequence[Hand]: ...
+
+    def step(self, dt_secs: float, poses: np.ndarray) -> Commands: ...
+
+
 class World:
     """``points`` of both grippers, all objects and the ``static`` places follow each other."""
 
     def __init__(
-            self, model: mujoco.MjModel, operator: Teleoperator, shapes: list[ObjectShape],
+            self, model: mujoco.MjModel, operator: Operator, shapes: list[ObjectShape],
             places: np.ndarray, static: np.ndarray) -> None:
         self.model = model
         self.data = mujoco.MjData(model)
         self.ticks = 0
-        self._operator = operator
+        self.operator = operator
         self._shapes = shapes
         self._static = static
         self._mocap = {
             model.body(body).name: int(model.body_mocapid[body])
             for body in range(model.nbody) if model.body_mocapid[body] >= 0}
         self._poses[:, [0, 1, 3]] = places
-        self._place(self._operator.step(0.0, self._poses))
+        self._place(self.operator.step(0.0, self._poses))
         self._shade_objects()
         mujoco.mj_forward(model, self.data)
 
@@ -42,7 +54,7 @@ class World:
         """A world that goes on by itself, exactly as this one would."""
         twin = copy.copy(self)
         twin.data = copy.copy(self.data)
-        twin._operator = copy.deepcopy(self._operator)
+        twin.operator = copy.deepcopy(self.operator)
         return twin
 
     def advance(self, ticks: int) -> None:
@@ -74,7 +86,7 @@ class World:
     def _tick(self) -> None:
         poses, speeds = self._poses, self.data.qvel.reshape(-1, 4)
         force = self.data.qfrc_applied.reshape(-1, 4)
-        commands = self._operator.step(TICK_SECS, poses)
+        commands = self.operator.step(TICK_SECS, poses)
         self._place(commands)
         lying = [index for index in range(len(poses)) if index not in commands.held]
         poses[lying, 2] = 0.0
