@@ -97,7 +97,7 @@ def test_objects_are_carried_pushed_and_slid_but_never_jump_or_leave() -> None:
     moved = {'carried': 0, 'pushed': 0, 'slid': 0}
     for seed in range(16):
         scene = TabletopScene(seed, image_size=(128, 128))
-        operator = scene._world._operator
+        operator = scene._world.operator
         sliding = {slide.index for slide in operator._slides}
         first = [thing.kind for thing in scene.things].index('object')
         centres = [int(np.flatnonzero(scene.point_thing == index)[0])
