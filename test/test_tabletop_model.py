@@ -124,7 +124,7 @@ def test_what_denoising_leaves_alone_is_shown_exactly_as_it_was_carried_there(mo
     x0 = conditions.guess.clone()
     x0[:, :, :8] += 1.0                                 # the upper half is made anew
     x0[:, :, 8:] += 0.05                                # the lower half is all but the same
-    kept, frames = model.finish(x0, conditions)
+    kept, frames, _ = model.finish(x0, conditions)
     carried = (255 * conditions.carried).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(frames[:, 68:], carried[:, 68:])
     assert torch.equal(kept[:, :, 8:], conditions.guess[:, :, 8:])
@@ -139,7 +139,7 @@ def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says(model
     held = Held.of(command, PICTURE, np.linspace(0, 1, CHUNK + 1))
     context = model.commit(latents(model, 6), model.empty_context())
     conditions = model.condition(context, PICTURE, held=held)
-    _, frames = model.finish(conditions.guess + 1.0, conditions)
+    _, frames, _ = model.finish(conditions.guess + 1.0, conditions)
     assert np.abs(frames[-1, 36:45, 68:77].astype(int) - PICTURE[36:45, 36:45]).max() <= 1
     assert np.abs(frames[-1, 100:].astype(int) - PICTURE[100:]).max() > 20
 

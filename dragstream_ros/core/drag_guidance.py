@@ -35,9 +35,11 @@ class DragGuidanceConfig:
     distance: between features.  corner_aligned: how they are brought to the latent's size (code).
     sigma_ratio: of the Gaussian to the region's box.  select_source: the update acts where a thing
         is taken from, too (ours: else it stays there as well).
-    background_weight: of what shall stay.  start_from_held: the first guess has what is held in its
-    place (ours).  latent_weight: of the distance from that guess where something comes or goes,
-    beside the features (ours: the features of a small model carry little).
+    background: what is to stay elsewhere, the estimate of the clean chunk (code) or its features
+        (paper); background_weight: of that.
+    start_from_held: the first guess has what is held in its place (ours).  latent_weight: of the
+        distance from that guess where something comes or goes, beside the features (ours: the
+        features of a small model carry little).
     """
 
     taps: tuple[int, ...] = (1, 2)
@@ -53,6 +55,7 @@ class DragGuidanceConfig:
     feature_weight: float = 1.0
     latent_weight: float = 1.0
     start_from_held: bool = True
+    background: Literal['x0', 'features'] = 'x0'
     background_weight: float = 1.0
     sigma_ratio: float = 1.0
     select_source: bool = True
@@ -65,6 +68,11 @@ class DragGuidanceConfig:
     def profile(cls, name: str) -> DragGuidanceConfig:
         """Return 'fast' (ours), 'code' or 'paper' (spec 1.7), fitted to the bundled model."""
         return PROFILES[name]
+
+    @property
+    def needs_x0(self) -> bool:
+        """False: nothing beyond the last tapped block matters."""
+        return self.background == 'x0' or self.latent_weight > 0
 
 
 PROFILES = {
@@ -124,8 +132,8 @@ class DragGuidance:
                  seed: int) -> torch.Tensor:
         """Return the noisy chunk (F, C, h, w) after the drag; nothing else changes.
 
-        times_secs: (F + 1,) time after the drag's start of the last known frame and of every frame
-        of the chunk.  For an edit only the last frame is asked to move (spec 1.4).
+        times_secs: (F + 1,) time after the drag's start of the last known frame and of every
+        latent frame of the chunk.  For an edit only the last frame is asked to move (spec 1.4).
         neighbours: (N, C, h, w) clean frames just before the chunk.
         """
         config = self.config
@@ -134,8 +142,9 @@ class DragGuidance:
         rectifier = DistributionRectifier(config.rectification, z, sigma=sigma,
                                           neighbours=neighbours)
         variants = _Variants(self, reference)
-        still = self._x0(z, conditions)
-        regions = [region.dilate(mask, config.dilate_cells) for mask in self._regions(command)]
+        still = self._still(z, conditions)
+        regions = [region.dilate(mask, config.dilate_cells).to(z.device)
+                   for mask in self._regions(command)]
         frames = [len(z) - 1] if command.mode == DragMode.EDIT else list(range(len(z)))
         start, *poses = poses_at(command, times_secs)
         poses = [poses[frame] for frame in frames]
@@ -144,9 +153,9 @@ class DragGuidance:
             segment = self._segment(frames, poses, start, regions, index / count, still,
                                     command.frozen)
             for _ in range(config.iterations_per_segment):
-                features = (variants[config.frequency.choose(generator)]
-                            if config.feature_weight else None)
-                gradient = self._gradient(z, conditions, features, still, segment)
+                before = (variants[config.frequency.choose(generator)]
+                          if config.feature_weight else None)
+                gradient = self._gradient(z, conditions, before, still, segment)
                 z = rectifier.in_loop(self._updated(z, gradient, segment.select))
         return rectifier.after_loop(z)
 
@@ -170,9 +179,14 @@ class DragGuidance:
         return functional.interpolate(tokens, size=model.latent_shape[1:], mode='bilinear',
                                       align_corners=self.config.corner_aligned)
 
-    def _x0(self, z: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        with torch.no_grad():
-            x0 = self.world_model.denoise(z, self.config.guided_step, conditions).x0
+    @torch.no_grad()
+    def _still(self, z: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """What the background is compared with: it, (F, D, h, w), before the optimisation."""
+        config, model = self.config, self.world_model
+        if config.background == 'features':
+            return self.features(model.denoise(z, config.guided_step, conditions, config.taps,
+                                               stop_after_taps=True).taps)
+        x0 = model.denoise(z, config.guided_step, conditions).x0
         assert x0 is not None
         return x0
 
@@ -220,29 +234,44 @@ class DragGuidance:
                 for mask in [*targets, *([left] if self.config.select_source else [])])
         if frozen is not None:
             held = region.mask_to_cells(torch.from_numpy(frozen),
-                                        self.world_model.latent_shape[:0:-1])
+                                        self.world_model.latent_shape[:0:-1]).to(still.device)
             select, moved = select * ~held, moved & ~held
             stay = torch.maximum(stay, held.float())
         return _Segment(frames, masks, cells, moved, select, stay)
 
     # --- one iteration --------------------------------------------------------------------------
 
-    def _gradient(self, z: torch.Tensor, conditions: Conditions, features: torch.Tensor | None,
+    def _gradient(self, z: torch.Tensor, conditions: Conditions, before: torch.Tensor | None,
                   still: torch.Tensor, segment: _Segment) -> torch.Tensor:
-        config = self.config
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            now = self.world_model.denoise(z, config.guided_step, conditions, taps=config.taps)
-            assert now.x0 is not None
-            loss = config.background_weight * ((now.x0 - still) * segment.stay).pow(2).mean()
-            if features is not None:
-                loss = loss + config.feature_weight * self._feature_loss(
-                    self.features(now.taps), features, segment)
-            if config.latent_weight:
-                error = self._distance(now.x0 - conditions.guess).mean(1, keepdim=True)
-                cells = segment.moved.sum().clamp_min(1)
-                loss = loss + config.latent_weight * (error * segment.moved).sum() / cells
+            loss = self._loss(z, conditions, before, still, segment)
             return torch.autograd.grad(loss, z)[0]
+
+    def _loss(self, z: torch.Tensor, conditions: Conditions, before: torch.Tensor | None,
+              still: torch.Tensor, segment: _Segment) -> torch.Tensor:
+        """before: (D, h, w), the features of the reference; None where they have no weight."""
+        config = self.config
+        now = self.world_model.denoise(z, config.guided_step, conditions, config.taps,
+                                       stop_after_taps=not config.needs_x0)
+        features = (self.features(now.taps)
+                    if before is not None or config.background == 'features' else None)
+        if config.background == 'features':
+            assert features is not None
+            rest = self._distance((features - still) * segment.stay).mean()
+        else:
+            assert now.x0 is not None
+            rest = ((now.x0 - still) * segment.stay).pow(2).mean()
+        loss = config.background_weight * rest
+        if before is not None:
+            assert features is not None
+            loss = loss + config.feature_weight * self._feature_loss(features, before, segment)
+        if config.latent_weight:
+            assert now.x0 is not None
+            error = self._distance(now.x0 - conditions.guess).mean(1, keepdim=True)
+            cells = segment.moved.sum().clamp_min(1)
+            loss = loss + config.latent_weight * (error * segment.moved).sum() / cells
+        return loss
 
     def _feature_loss(self, now: torch.Tensor, before: torch.Tensor,
                       segment: _Segment) -> torch.Tensor:

@@ -59,7 +59,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A predicted chunk: frames (F, H, W, 3) uint8, x0 (F, C, h, w), tracks_px (n, F, 2)."""
+    """A predicted chunk: frames (T, H, W, 3) uint8, x0 (F, C, h, w), tracks_px (n, T, 2)."""
 
     rollout: Rollout
     frames: np.ndarray
@@ -81,7 +81,7 @@ class ChunkPredictor:
                 stopwatch: Stopwatch, *, is_last: bool) -> ChunkResult:
         """Predict the rollout's next chunk.
 
-        times_secs: (F + 1,) after the drag's start, of the last known frame and of the chunk's.
+        times_secs: (T + 1,) after the drag's start, of the last known frame and of the chunk's.
         is_last: no chunk will follow, so this one need not be remembered.
         """
         model = self.world_model
@@ -94,9 +94,10 @@ class ChunkPredictor:
             now = stopwatch.lap('condition', now)
             x0, noisy = self._denoise(rollout, conditions, command, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
-            x0, frames = model.finish(x0, conditions)
+            x0, frames, context = model.finish(x0, conditions)
             now = stopwatch.lap('decode', now)
-            context = rollout.context if is_last else model.commit(x0, rollout.context)
+            if not is_last:
+                context = model.commit(x0, context)
             stopwatch.lap('commit', now)
         kept = self.guidance.config.rectification.neighbour_chunks
         done = replace(rollout, context=context, frame=frames[-1],
@@ -112,7 +113,7 @@ class ChunkPredictor:
         """
         step = self.guidance.config.guided_step
         sigma = self.world_model.sigmas[step]
-        noisy = (1 - sigma) * latents + sigma * self._noises(0)[step]
+        noisy = (1 - sigma) * latents + sigma * self._noises(0, latents)[step]
         return Reference(noisy, latents,
                          self.world_model.condition(context, frame, guess=latents))
 
@@ -121,8 +122,8 @@ class ChunkPredictor:
                  ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the clean chunk, and the noisy one as it entered the guided step."""
         model, config = self.world_model, self.guidance.config
-        noises, neighbours = self._noises(rollout.chunk_index), torch.cat(rollout.neighbours)
         x0 = noisy = conditions.guess
+        noises, neighbours = self._noises(rollout.chunk_index, x0), torch.cat(rollout.neighbours)
         for step, sigma in enumerate(model.sigmas):
             z = (1 - sigma) * x0 + sigma * noises[step]
             if step == config.guided_step:
@@ -130,7 +131,7 @@ class ChunkPredictor:
                     assert rollout.reference is not None
                     started = time.perf_counter()
                     z = self.guidance.optimise(
-                        z, conditions, rollout.reference, command, times_secs,
+                        z, conditions, rollout.reference, command, self._per_latent(times_secs),
                         neighbours=neighbours, seed=self._chunk_seed(rollout.chunk_index))
                     stopwatch.lap('guide', started)
                 noisy = z
@@ -145,6 +146,7 @@ class ChunkPredictor:
             return None
         model = self.world_model
         _, h, w = model.latent_shape
+        tracks = tracks[:, ::model.frames_per_latent]
         cells = torch.from_numpy(resize_points(tracks, model.image_size, (w, h))).float()
         return drag_maps(cells[:, 0], cells[:, 1:], (h, w))
 
@@ -153,16 +155,20 @@ class ChunkPredictor:
         if command is None or (self.guided and not self.guidance.config.start_from_held):
             return None
         assert rollout.grabbed is not None
-        return Held.of(command, rollout.grabbed, times_secs)
+        return Held.of(command, rollout.grabbed, self._per_latent(times_secs))
 
-    def _noises(self, chunk_index: int) -> list[torch.Tensor]:
+    def _per_latent(self, times_secs: np.ndarray) -> np.ndarray:
+        """Of the last known frame, and of the last frame of each latent."""
+        return times_secs[::self.world_model.frames_per_latent]
+
+    def _noises(self, chunk_index: int, like: torch.Tensor) -> list[torch.Tensor]:
         """The noise of each denoise step: the same for the same chunk of every anchor.
 
         So neighbouring predictions differ by what the camera saw, not by the dice.
         """
         generator = torch.Generator().manual_seed(self._chunk_seed(chunk_index))
-        shape = (self.world_model.frames_per_chunk, *self.world_model.latent_shape)
-        return [torch.randn(shape, generator=generator) for _ in self.world_model.sigmas]
+        return [torch.randn(like.shape, generator=generator).to(like.device)
+                for _ in self.world_model.sigmas]
 
     def _chunk_seed(self, chunk_index: int) -> int:
         return (self._seed * 1_000_003 + chunk_index) % 2 ** 63

@@ -97,10 +97,11 @@ class DragStream:
                  grow: Grow | None = None) -> None:
         self.world_model = world_model
         self.config = config or StreamConfig()
-        self._guidance = guidance or DragGuidanceConfig.profile('fast')
+        self._guidance = guidance or world_model.profiles['fast']
         self._predictor = ChunkPredictor(
             world_model, DragGuidance(world_model, self._guidance),
-            guided=self.config.control == 'guidance', seed=self.config.seed)
+            guided=self.config.control == 'guidance' or not world_model.follows_maps,
+            seed=self.config.seed)
         self._locate, self._grow = locate, grow
         self._epoch = self._anchor = -1
         self._command: DragCommand | None = None
@@ -121,12 +122,13 @@ class DragStream:
     def observe(self, frame: np.ndarray, stamp_ns: int) -> bool:
         """Take one more real frame if one is due, a frame period after the last; True if taken.
 
-        After a gap, or when the stamps go back, the context starts anew and the drag is dropped.
+        It counts as soon as the frames that share its latent have come, too.  After a gap, or when
+        the stamps go back, the context starts anew and the drag is dropped.
         """
-        if self._stamp_ns is None:
+        if self._taken_ns is None:
             self.reset(frame[None], [stamp_ns])
             return True
-        elapsed_secs = (stamp_ns - self._stamp_ns) / NS
+        elapsed_secs = (stamp_ns - self._taken_ns) / NS
         if not 0 <= elapsed_secs <= LONGEST_GAP_SECS:
             self.reset(frame[None], [stamp_ns])
             return True
@@ -181,8 +183,8 @@ class DragStream:
         twin = DragStream(self.world_model, self._guidance, config, self._locate, self._grow)
         twin._epoch, twin._anchor = self._epoch, self._anchor
         twin._context, twin._frame = self._context, self._frame
-        twin._stamp_ns = self._stamp_ns
-        twin._recent = self._recent.copy()
+        twin._stamp_ns, twin._taken_ns = self._stamp_ns, self._taken_ns
+        twin._recent, twin._waiting = self._recent.copy(), self._waiting.copy()
         return twin
 
     @property
@@ -193,7 +195,7 @@ class DragStream:
 
     @property
     def stamp_ns(self) -> int | None:
-        """Stamp of the newest real frame taken."""
+        """Stamp of the newest real frame in the context, which a prediction starts from."""
         return self._stamp_ns
 
     # --- real frames ----------------------------------------------------------------------------
@@ -202,23 +204,30 @@ class DragStream:
         self._context = self.world_model.empty_context()
         self._stamp_ns: int | None = None
         self._frame: np.ndarray | None = None
+        self._taken_ns: int | None = None
+        self._waiting: list[np.ndarray] = []        # for the rest of their latent frame
         self._rollout = None
         self._fresh_drag = False
         self._encode_secs = {}
         # The newest real latents, each with the context and the frame before it (None: it was the
         # first): the reference of a drag.
         self._recent: deque[tuple[torch.Tensor, Any, np.ndarray | None]] = deque(
-            maxlen=self.world_model.frames_per_chunk)
+            maxlen=self._latents_per_chunk)
 
     def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
+        self._waiting.append(frame)
+        self._taken_ns = stamp_ns
+        is_first = self._stamp_ns is None
+        if not is_first and len(self._waiting) < self.world_model.frames_per_latent:
+            return
         stopwatch = Stopwatch(self._encode_secs)
         now = time.perf_counter()
-        latent = self.world_model.encode(frame[None])
+        latents, context = self.world_model.take(np.stack(self._waiting), self._context)
         now = stopwatch.lap('encode', now)
-        self._recent.append((latent, self._context, self._frame))
-        self._context, self._frame = self.world_model.commit(latent, self._context), frame
+        self._recent.append((latents, self._context, self._frame))
+        self._context, self._frame = self.world_model.commit(latents, context), frame
         stopwatch.lap('commit', now)
-        self._stamp_ns = stamp_ns
+        self._stamp_ns, self._waiting = stamp_ns, []
 
     # --- predictions ----------------------------------------------------------------------------
 
@@ -239,7 +248,7 @@ class DragStream:
         assert self._stamp_ns is not None
         self._anchor += 1
         assert self._frame is not None
-        latents = torch.cat([latent for latent, _, _ in self._recent])
+        latents = self._recent_latents()
         rollout = Rollout(self._context, self._frame, latents, self._stamp_ns, (latents,))
         return self._dragged(rollout, None)
 
@@ -281,14 +290,18 @@ class DragStream:
 
     def _real_reference(self) -> Reference:
         """The newest real frames as a chunk; the first is repeated where there are too few."""
-        latents = torch.cat([latent for latent, _, _ in self._recent])
-        missing = self.world_model.frames_per_chunk - len(latents)
+        latents = self._recent_latents()
+        missing = self._latents_per_chunk - len(latents)
         _, context, frame = self._recent[0]
         if frame is None:       # nothing was before the first: put them after themselves
             context, frame = self._context, self._frame
         assert frame is not None
         return self._predictor.reference(
             torch.cat([latents[:1].expand(missing, -1, -1, -1), latents]), context, frame)
+
+    def _recent_latents(self) -> torch.Tensor:
+        """Those of the newest real frames, a chunk of them at most."""
+        return torch.cat([latents for latents, _, _ in self._recent])[-self._latents_per_chunk:]
 
     def _animate(self, rollout: Rollout, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         command = rollout.command
@@ -361,4 +374,8 @@ class DragStream:
     @property
     def _period_secs(self) -> float:
         return self.world_model.frame_period_secs
+
+    @property
+    def _latents_per_chunk(self) -> int:
+        return self.world_model.frames_per_chunk // self.world_model.frames_per_latent
 

@@ -1,9 +1,13 @@
 """What the core asks of a causal video model: anything with these members can be dragged.
 
 Latents are ``(F, C, h, w)`` float32 tensors, F frames of C channels on an h x w grid.  A context is
-an opaque value that holds what the model remembers of the past (its key/value cache).  Contexts are
-immutable: ``commit`` returns a new one and leaves the old one valid, so branching a stream or
-redoing a chunk is keeping a reference, and an optimisation cannot disturb the live stream.
+an opaque value that holds what the model remembers of the past: its key/value cache, and where its
+streaming encoder and decoder stand.  Contexts are immutable: what changes one returns a new one and
+leaves the old one valid, so branching a stream or redoing a chunk is keeping a reference, and an
+optimisation cannot disturb the live stream.
+
+A latent frame stands for one video frame or for several.  Where it is several, a stream's first
+frame is a latent by itself, so that a prediction can start from a single picture.
 """
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:       # a model of another framework should not have to load t
     import numpy as np
     import torch
 
+    from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.held import Held
 
 
@@ -58,30 +63,44 @@ class WorldModel(Protocol):
 
     image_size: (width, height) in px of the frames it sees.
     frame_period_secs: time between two of its frames.
-    frames_per_chunk: latent frames that are denoised together.
+    frames_per_chunk: video frames that are predicted together.
+    frames_per_latent: how many of them are one latent frame.
     latent_shape: (C, h, w) of one latent frame.
     token_grid: (h', w') of the attention tokens of one latent frame.
     sigmas: noise level of each denoise step, falling; x = (1 - sigma) x0 + sigma noise, where the
         first x0 is the guess.
+    follows_maps: it was trained with drag maps; one that was not is always guided.
+    profiles: settings of guidance for this model, by name; 'fast' is the default.
     """
 
     image_size: tuple[int, int]
     frame_period_secs: float
     frames_per_chunk: int
+    frames_per_latent: int
     latent_shape: tuple[int, int, int]
     token_grid: tuple[int, int]
     sigmas: tuple[float, ...]
+    follows_maps: bool
+    profiles: dict[str, DragGuidanceConfig]
 
     def empty_context(self) -> Any:
         """Return the context of a stream that has seen nothing."""
         ...
 
     def encode(self, frames: np.ndarray) -> torch.Tensor:
-        """Encode (T, H, W, 3) uint8 RGB frames as (T, C, h, w) latents of about unit variance."""
+        """Encode a whole clip (T, H, W, 3) uint8 RGB as (n, C, h, w) of about unit variance."""
         ...
 
     def decode(self, latents: torch.Tensor) -> np.ndarray:
-        """Decode (T, C, h, w) latents as (T, H, W, 3) uint8 RGB frames."""
+        """Decode the latents (n, C, h, w) of a whole clip as (T, H, W, 3) uint8 RGB frames."""
+        ...
+
+    def take(self, frames: np.ndarray, context: Any) -> tuple[torch.Tensor, Any]:
+        """Encode real frames (T, H, W, 3) uint8 RGB that follow those of the context.
+
+        T is 1 for a stream's first, then ``frames_per_latent``.  Returns their latents, which may
+        be several for the first, and the context to ``commit`` them to.
+        """
         ...
 
     def condition(self, context: Any, newest: np.ndarray, drag_maps: torch.Tensor | None = None,
@@ -102,10 +121,11 @@ class WorldModel(Protocol):
         """
         ...
 
-    def finish(self, x0: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, np.ndarray]:
-        """Return the clean chunk as it is to be remembered, and its frames (F, H, W, 3) uint8 RGB.
+    def finish(self, x0: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, np.ndarray, Any]:
+        """Decode a predicted chunk.
 
-        A model without a guess returns x0 itself and decodes it.
+        Returns it as it is to be remembered, its frames (T, H, W, 3) uint8 RGB, and the context to
+        ``commit`` it to.  A model without a guess returns x0 itself.
         """
         ...
 

@@ -23,6 +23,8 @@ def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
     called with the folder and returns the model.
     """
     path = Path(folder) if folder else None
+    if name == 'self_forcing':
+        return _load_self_forcing(path)
     if name == 'tabletop':
         from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
         return TabletopWorldModel.load(path)
@@ -30,7 +32,20 @@ def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
     if not colon:
         raise DragStreamError(
             ErrorCode.WEIGHTS_MISSING,
-            f"There is no world model called {name!r}: use 'tabletop' or "
+            f"There is no world model called {name!r}: use 'tabletop', 'self_forcing' or "
             "'package.module:function'.")
     model: WorldModel = getattr(importlib.import_module(module), function)(path)
     return model
+
+
+def _load_self_forcing(folder: Path | None) -> WorldModel:
+    try:
+        from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+    except ModuleNotFoundError as error:
+        if error.name != 'diffusers':
+            raise
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISSING,
+            'The world model self_forcing needs diffusers: install it with '
+            "`pip install 'diffusers>=0.42,<0.43'`.") from error
+    return SelfForcingWorldModel.load(folder)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
+from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
@@ -43,6 +44,9 @@ class TabletopWorldModel(nn.Module):
 
     image_size = (128, 128)
     frame_period_secs = 0.1
+    frames_per_latent = 1
+    follows_maps = True
+    profiles = PROFILES
 
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
                  flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
@@ -74,6 +78,9 @@ class TabletopWorldModel(nn.Module):
 
     def empty_context(self) -> Context:
         return Context()
+
+    def take(self, frames: np.ndarray, context: Context) -> tuple[torch.Tensor, Context]:
+        return self.encode(frames), context
 
     @torch.no_grad()
     def commit(self, x0: torch.Tensor, context: Context) -> Context:
@@ -168,7 +175,7 @@ class TabletopWorldModel(nn.Module):
 
     @torch.no_grad()
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
-               ) -> tuple[torch.Tensor, np.ndarray]:
+               ) -> tuple[torch.Tensor, np.ndarray, Context]:
         """What is held, or all but unchanged by denoising, stays as guessed, latents and pixels."""
         change = (x0 - conditions.guess).square().mean(1, keepdim=True).sqrt()
         changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
@@ -179,7 +186,7 @@ class TabletopWorldModel(nn.Module):
         if conditions.carried is not None:
             pixels = conditions.carried.lerp(pixels, functional.interpolate(
                 changed, size=pixels.shape[-2:], mode='bilinear'))
-        return x0, _frames(pixels)
+        return x0, _frames(pixels), conditions.context
 
     def _positioned(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of the context (blocks, heads, T * tokens, head_dim), keys rotated."""

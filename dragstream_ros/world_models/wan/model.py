@@ -1,0 +1,168 @@
+"""Wan 2.1 with Self-Forcing weights behind the core's protocol, started from camera frames."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from torch import nn
+
+from dragstream_ros.core.held import Held
+from dragstream_ros.core.world_model import Conditions, Denoised
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.wan.autoencoder import WanAutoencoder
+from dragstream_ros.world_models.wan.config import CHANNELS, FRAMES_PER_LATENT, WanConfig
+from dragstream_ros.world_models.wan.context import WanContext
+from dragstream_ros.world_models.wan.profiles import wan_profiles
+from dragstream_ros.world_models.wan.prompt import load_prompt
+from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
+from dragstream_ros.world_models.wan.transformer import CausalWan
+from dragstream_ros.world_models.wan.weights import load_part
+
+
+class VideoDecoder(Protocol):
+    """Decodes latents (n, C, h, w) that follow those behind a state; None: the stream's first.
+
+    Returns frames (T, 3, H, W) in 0..1, four a latent but one for the first, and the state after.
+    """
+
+    def decode(self, latents: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]: ...
+
+
+class SelfForcingWorldModel(nn.Module):
+    """See core.world_model.WorldModel, whose members this has.
+
+    Four video frames a latent frame, but one for the first of a stream.  It knows no drags, and
+    does not guess: a drag is always guidance.
+    """
+
+    frames_per_latent = FRAMES_PER_LATENT
+    follows_maps = False
+
+    def __init__(self, config: WanConfig, wan: CausalWan, autoencoder: WanAutoencoder,
+                 decoder: VideoDecoder) -> None:
+        super().__init__()
+        self.config, self.wan, self.autoencoder, self.decoder = config, wan, autoencoder, decoder
+        self.image_size = config.image_size
+        self.frame_period_secs = 1 / config.frames_per_second
+        self.frames_per_chunk = FRAMES_PER_LATENT * config.latents_per_chunk
+        self.latent_shape, self.token_grid = config.latent_shape, config.token_grid
+        self.sigmas = config.sigmas
+        self.profiles = wan_profiles(config)
+        self.device: torch.device = wan.prompt.device
+
+    # --- frames <-> latents ---------------------------------------------------------------------
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray) -> torch.Tensor:
+        return self.autoencoder.encode(self._pixels(frames))[0]
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> np.ndarray:
+        return _frames(self.decoder.decode(latents)[0])
+
+    # --- the past -------------------------------------------------------------------------------
+
+    def empty_context(self) -> WanContext:
+        return WanContext()
+
+    @torch.no_grad()
+    def take(self, frames: np.ndarray, context: WanContext) -> tuple[torch.Tensor, WanContext]:
+        """A stream's first frame stands still for a chunk: the model knows no shorter beginning.
+
+        The decoder follows, so that a prediction goes on where the camera is.
+        """
+        if context.encoder is None:
+            still = 1 + FRAMES_PER_LATENT * (self.config.latents_per_chunk - 1)
+            frames = np.repeat(frames, still, 0)
+        latents, encoder = self.autoencoder.encode(self._pixels(frames), context.encoder)
+        _, decoder = self.decoder.decode(latents, context.decoder)
+        return latents, replace(context, encoder=encoder, decoder=decoder)
+
+    @torch.no_grad()
+    def commit(self, x0: torch.Tensor, context: WanContext) -> WanContext:
+        return context.append(self.wan.remember(x0, context.pages),
+                              sink=self.config.sink, most=self.config.past_latents)
+
+    # --- the future -----------------------------------------------------------------------------
+
+    def condition(self, context: WanContext, newest: np.ndarray,
+                  drag_maps: torch.Tensor | None = None, held: Held | None = None,
+                  guess: torch.Tensor | None = None) -> Conditions:
+        if guess is None:
+            guess = torch.zeros(self.config.latents_per_chunk, *self.latent_shape,
+                                device=self.device)
+        return Conditions(context, newest, guess)
+
+    def denoise(self, x: torch.Tensor, step: int, conditions: Conditions,
+                taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
+        return self.wan.denoise(x, self.sigmas[step], conditions.context.pages, taps,
+                                stop_after_taps)
+
+    @torch.no_grad()
+    def finish(self, x0: torch.Tensor, conditions: Conditions,
+               ) -> tuple[torch.Tensor, np.ndarray, WanContext]:
+        context = conditions.context
+        pixels, decoder = self.decoder.decode(x0, context.decoder)
+        return x0, _frames(pixels), replace(context, decoder=decoder)
+
+    def _pixels(self, frames: np.ndarray) -> torch.Tensor:
+        """(T, H, W, 3) uint8 -> (T, 3, H, W) in 0..1, where the model is."""
+        width, height = self.image_size
+        assert frames.shape[1:] == (height, width, 3), frames.shape
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
+        return pixels.permute(0, 3, 1, 2).float() / 255
+
+    # --- files ----------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, folder: Path | None, device: torch.device | None = None,
+             dtype: torch.dtype | None = None) -> SelfForcingWorldModel:
+        """Load a folder as docs/wan.md describes; by default to the GPU in bfloat16.
+
+        Without a GPU it is the CPU in float32.  DragStreamError names what is missing, broken or
+        does not fit.
+        """
+        if folder is None:
+            raise DragStreamError(
+                ErrorCode.WEIGHTS_MISSING,
+                'The world model self_forcing comes without weights: set weights_folder to a '
+                'folder as docs/wan.md describes.')
+        on_gpu = torch.cuda.is_available()
+        device = device or torch.device('cuda' if on_gpu else 'cpu')
+        dtype = dtype or (torch.bfloat16 if device.type == 'cuda' else torch.float32)
+        config = WanConfig.read(folder)
+        transformer = load_part(WanTransformer3DModel, folder / 'transformer', device=device,
+                                dtype=dtype)
+        vae = load_part(AutoencoderKLWan, folder / 'vae', device=device, dtype=dtype)
+        _check_fit(config, transformer, vae, folder)
+        prompt = load_prompt(folder, transformer.config.text_dim).to(device, dtype)
+        wan = CausalWan(transformer, prompt, grid=config.token_grid, frames=config.window)
+        autoencoder = WanAutoencoder(vae).to(device)
+        decoder: VideoDecoder = autoencoder
+        if config.decoder == 'tiny':
+            decoder = TinyVideoDecoder.load(folder / 'tiny_decoder.safetensors').to(device, dtype)
+        return cls(config, wan, autoencoder, decoder)
+
+
+def _check_fit(config: WanConfig, transformer: Any, vae: Any, folder: Path) -> None:
+    blocks = transformer.config.num_layers
+    for wrong, why in (
+            (transformer.config.in_channels != CHANNELS or vae.config.z_dim != CHANNELS,
+             f'transformer and autoencoder must both have {CHANNELS} latent channels'),
+            (max(config.taps) >= blocks, f'taps must be among the {blocks} blocks'),
+            (transformer.config.image_dim is not None, 'the transformer wants a picture beside '
+             'the text, which is another model')):
+        if wrong:
+            raise DragStreamError(ErrorCode.WEIGHTS_MISMATCH,
+                                  f'The model in {folder} does not fit together: {why}.')
+
+
+def _frames(pixels: torch.Tensor) -> np.ndarray:
+    """(T, 3, H, W) in 0..1 -> (T, H, W, 3) uint8."""
+    levels = pixels.float().mul(255).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

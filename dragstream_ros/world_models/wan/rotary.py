@@ -1,0 +1,29 @@
+"""Rotary position embedding of Wan's tokens, from any latent frame on."""
+from __future__ import annotations
+
+import torch
+from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
+
+
+class Rotary:
+    """Rotates queries and keys (heads, tokens, head_dim) by time, row and column of their token.
+
+    frames: how many latent frames have a position, counted from the oldest that attention sees.
+    grid: (h, w) tokens of a frame.
+    """
+
+    def __init__(self, head_dim: int, grid: tuple[int, int], frames: int, *,
+                 device: torch.device) -> None:
+        embed = WanRotaryPosEmbed(head_dim, (1, 1, 1), max(frames, *grid))
+        cos, sin = embed(torch.empty(1, 0, frames, *grid))
+        self.tokens_per_frame = grid[0] * grid[1]
+        # Each angle stands twice, for the two numbers that it turns.
+        self._cos = cos[0, :, 0, ::2].to(device).float()
+        self._sin = sin[0, :, 0, ::2].to(device).float()
+
+    def __call__(self, tokens: torch.Tensor, first_frame: int = 0) -> torch.Tensor:
+        """Rotate whole frames of tokens, the first of them at ``first_frame``."""
+        start = first_frame * self.tokens_per_frame
+        cos, sin = (table[start:start + tokens.shape[1]] for table in (self._cos, self._sin))
+        a, b = tokens.float().unflatten(-1, (-1, 2)).unbind(-1)
+        return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).type_as(tokens)

@@ -1,0 +1,47 @@
+"""A Wan small enough to check arithmetic on: real diffusers classes, random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+
+from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.prompt import save_prompt
+
+SIZE = (96, 64)     # (width, height) in px: 12 x 8 cells, 6 x 4 tokens
+BLOCKS = 4
+TEXT_DIM = 24
+TRANSFORMER: dict[str, Any] = dict(
+    patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=24, in_channels=16,
+    out_channels=16, text_dim=TEXT_DIM, freq_dim=16, ffn_dim=64, num_layers=BLOCKS,
+    cross_attn_norm=True, qk_norm='rms_norm_across_heads', rope_max_seq_len=64)
+VAE: dict[str, Any] = dict(base_dim=8, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1)
+MODEL: dict[str, Any] = dict(image_size=SIZE, window=9, sink=3, taps=[1, 2], guided_step=1)
+
+
+def tiny_transformer() -> WanTransformer3DModel:
+    torch.manual_seed(0)
+    return WanTransformer3DModel(**TRANSFORMER).eval().requires_grad_(False)
+
+
+def tiny_vae() -> AutoencoderKLWan:
+    torch.manual_seed(1)
+    return AutoencoderKLWan(**VAE).eval().requires_grad_(False)
+
+
+def write_tiny_wan(folder: Path, **model: Any) -> Path:
+    """Write a folder as docs/wan.md describes it."""
+    tiny_transformer().save_pretrained(folder / 'transformer')
+    tiny_vae().save_pretrained(folder / 'vae')
+    torch.manual_seed(2)
+    save_prompt(folder, torch.randn(5, TEXT_DIM))
+    (folder / 'model.json').write_text(json.dumps({**MODEL, **model}))
+    return folder
+
+
+def load_tiny_wan(folder: Path, **model: Any) -> SelfForcingWorldModel:
+    return SelfForcingWorldModel.load(write_tiny_wan(folder, **model))
