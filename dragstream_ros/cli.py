@@ -18,6 +18,9 @@ COMMANDS = {
     'evaluate': (
         'dragstream_ros.evaluation.footage.evaluate',
         'compare predictions with what was recorded in bags and videos'),
+    'convert': (
+        'dragstream_ros.world_models.wan.convert',
+        'turn downloaded Wan weights into a model folder'),
     'train': ('dragstream_ros.training.cli', 'fit the world model to your robot, or train it anew'),
 }
 
