@@ -21,6 +21,7 @@ COMMANDS = {
     'convert': (
         'dragstream_ros.world_models.wan.convert',
         'turn downloaded Wan weights into a model folder'),
+    'models': ('dragstream_ros.world_models.installed', 'list world models and what they need'),
     'train': ('dragstream_ros.training.cli', 'fit the world model to your robot, or train it anew'),
 }
 

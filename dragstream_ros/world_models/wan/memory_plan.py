@@ -1,0 +1,153 @@
+"""How much memory a Wan stream needs, told before anything is loaded, and what to give up for less.
+
+The rule for a budget: bfloat16 instead of float32, then the tiny decoder where there is one, then a
+shorter window, a chunk at a time.  What still does not fit is refused.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.wan.config import WanConfig
+from dragstream_ros.world_models.wan.cost import (
+    WanArchitecture,
+    tiny_decoder,
+    transformer_parameters,
+    vae_parameters,
+    wan_decoder,
+    wan_encoder,
+)
+
+GB = 1e9
+DType = Literal['bfloat16', 'float32']
+BYTES = {'bfloat16': 2, 'float32': 4}
+# Contexts that are alive at once: the live one, a prediction's, and the next one while it is made.
+BRANCH_CHUNKS = 2           # chunks of a prediction that are in no other context
+ENCODER_STATES, DECODER_STATES = 2, 3
+# Of tensors as large as a block's widest that are alive at once, counted on the published shapes.
+DENOISE_BUFFERS, ENCODE_BUFFERS, DECODE_BUFFERS, TINY_BUFFERS = 6, 6, 7, 2
+# Numbers that autograd keeps of each token and channel of a block: norms in full precision, and
+# queries, outputs and gates in the model's.
+SAVED_PRECISE, SAVED = 6, 4
+RUNTIME = int(0.6 * GB)     # CUDA's own, and what its allocator cannot use
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes by part; steps are never made at the same time, so only the largest counts."""
+
+    dtype: DType
+    config: WanConfig
+    kept: dict[str, int]
+    steps: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.kept.values()) + max(self.steps.values()) + RUNTIME
+
+    def describe(self) -> str:
+        """Several lines for people."""
+        width, height = self.config.image_size
+        largest = max(self.steps, key=lambda name: self.steps[name])
+        rows = {**self.kept, f'largest step: {largest}': self.steps[largest],
+                'runtime': RUNTIME, 'in all': self.total}
+        lines = [f'memory planned, {width}x{height}, window {self.config.window}, '
+                 f'{self.dtype}, decoder {self.config.decoder}:']
+        lines += [f'  {name:30} {size / GB:7.2f} GB' for name, size in rows.items()]
+        return '\n'.join(lines)
+
+
+def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> MemoryPlan:
+    """Plan what is configured; guidance back from the last tap counts as a step."""
+    a, size = architecture, BYTES[dtype]
+    page = page_bytes(a, config, dtype)
+    encoder = size * sum(conv.remembered for conv in wan_encoder(a, config))
+    tiny = config.decoder == 'tiny'
+    decoder = size * (_tiny_remembered(a, config) if tiny
+                      else sum(conv.remembered for conv in wan_decoder(a, config)))
+    pages = config.past_latents + BRANCH_CHUNKS * config.latents_per_chunk
+    kept = {
+        'transformer': size * transformer_parameters(a),
+        'autoencoder': size * vae_parameters(a),
+        'keys and values of the past': pages * page,
+        'camera as the encoder left it': ENCODER_STATES * encoder,
+        'video as the decoder left it': DECODER_STATES * decoder}
+    if tiny:
+        kept['tiny decoder'] = size * sum(conv.parameters for conv in tiny_decoder(a.tiny, config))
+    pixels = prod(config.image_size)
+    widest = size * pixels * 4 * a.vae_base         # four frames in full size
+    steps = {
+        'denoise': _denoise_bytes(a, config, size),
+        'guidance': guidance_bytes(a, config, size),
+        'encode': ENCODE_BUFFERS * widest,
+        'decode': (TINY_BUFFERS * size * pixels * 4 * config.latents_per_chunk * a.tiny.widths[-1]
+                   if tiny else DECODE_BUFFERS * widest)}
+    return MemoryPlan(dtype, config, kept, steps)
+
+
+def page_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> int:
+    """Keys and values of one latent frame in all blocks."""
+    return (2 * config.tokens_per_latent * architecture.width * architecture.layers
+            * BYTES[dtype])
+
+
+def guidance_bytes(architecture: WanArchitecture, config: WanConfig, size: int) -> int:
+    """Return what autograd keeps of all blocks up to the last tap, of ``size`` bytes a number."""
+    a = architecture
+    tokens = config.latents_per_chunk * config.tokens_per_latent
+    keys = config.window * config.tokens_per_latent
+    block = (tokens * a.width * (4 * SAVED_PRECISE + size * SAVED)
+             + size * (tokens * a.ffn_dim + 2 * keys * a.width))
+    return (max(config.taps) + 1) * block
+
+
+def fit_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType,
+               budget_gb: float | None, *, has_tiny_decoder: bool) -> MemoryPlan:
+    """Return the first plan within the budget, as configured without one.
+
+    :raises DragStreamError: nothing fits
+    """
+    plan = plan_memory(architecture, config, dtype)
+    if budget_gb is None:
+        return plan
+    for plan in _plans(architecture, config, dtype, has_tiny_decoder):
+        if plan.total <= budget_gb * GB:
+            return plan
+    raise DragStreamError(
+        ErrorCode.OUT_OF_MEMORY,
+        f'This model needs {plan.total / GB:.1f} GB even with a window of {plan.config.window} '
+        f'latent frames, and memory_budget_gb allows {budget_gb:g}: raise it, make image_size in '
+        'model.json smaller, or take a computer with more.')
+
+
+def _plans(architecture: WanArchitecture, config: WanConfig, dtype: DType,
+           has_tiny_decoder: bool) -> Iterator[MemoryPlan]:
+    """From what is configured to the least."""
+    yield plan_memory(architecture, config, dtype)
+    if dtype != 'bfloat16':
+        yield plan_memory(architecture, config, 'bfloat16')
+    if has_tiny_decoder and config.decoder != 'tiny':
+        config = replace(config, decoder='tiny')
+        yield plan_memory(architecture, config, 'bfloat16')
+    chunk = config.latents_per_chunk
+    for window in range(config.window - chunk, 2 * chunk - 1, -chunk):
+        sink = min(config.sink, window - chunk - 1)
+        if sink >= 0:
+            yield plan_memory(architecture, replace(config, window=window, sink=sink), 'bfloat16')
+
+
+def _denoise_bytes(architecture: WanArchitecture, config: WanConfig, size: int) -> int:
+    """One block's keys, rotated in full precision, and its widest layer."""
+    tokens = config.latents_per_chunk * config.tokens_per_latent
+    keys = config.window * config.tokens_per_latent * architecture.width
+    return 2 * keys * (size + 4) + DENOISE_BUFFERS * size * tokens * architecture.ffn_dim
+
+
+def _tiny_remembered(architecture: WanArchitecture, config: WanConfig) -> int:
+    """Each block of the tiny decoder remembers one frame of what it is given."""
+    tiny, cells = architecture.tiny, prod(config.latent_shape[1:])
+    return tiny.blocks_per_stage * sum(
+        width * cells * 4 ** stage for stage, width in enumerate(tiny.widths[:3]))
