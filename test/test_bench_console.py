@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip('aiohttp')
 
+from dragstream_ros.evaluation.bench_table import TABLES  # noqa: E402
 from dragstream_ros.evaluation.console_load import ConsoleLoadConfig, run_console_load  # noqa: E402
 
 
@@ -16,4 +17,6 @@ def test_answers_pictures_and_the_cost_of_idle_pages_are_measured(ros_domain, mo
     assert found['drags'] == 2 and 0 < found['drag_to_first_frame_secs']['p50'] < 20
     assert 0 < found['camera_hz'] < 40
     [[without, with_pages]] = found['clips_per_sec']
+    assert 0 < found['console_cores']['value'] < 1
+    assert 'they themselves' in TABLES['console'](found)
     assert found['cost_of_idle_pages']['value'] == pytest.approx(1 - with_pages / without)

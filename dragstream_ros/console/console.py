@@ -61,19 +61,19 @@ class Console:
         self._n_visitors = 0
         self._turn = Turn()
         self._held: dict[str, DragRequest] = {}
-        self._tasks: list[asyncio.Task] = []
+        self._reporting: asyncio.Task[None] | None = None
         self._state: Words = {}
         self._trouble: Words | None = None
 
     def start(self) -> None:
         """Begin to serve."""
-        self._tasks = [self._loop.create_task(work) for work in (self.feed.run(), self._report())]
+        self.feed.start()
+        self._reporting = self._loop.create_task(self._report())
 
     async def stop(self) -> None:
         """End what start() began."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._reporting is not None:
+            self._reporting.cancel()
         self.feed.stop()
         self._regions.stop()
 

@@ -36,6 +36,11 @@ class Outbox:
             slot.group = group
         slot.waiting.append(packet)
 
+    @property
+    def is_ready(self) -> bool:
+        """Something waits that the page can take."""
+        return any(slot.waiting and slot.in_flight < IN_FLIGHT for slot in self._streams.values())
+
     def next(self) -> bytes | None:
         """The packet to send now; None: nothing waits that the page can take."""
         for slot in self._streams.values():

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from dragstream_ros.console.allowance import Allowance
-from dragstream_ros.console.pictures import Album, Clip, camera_jpeg, camera_packet, clip_packet
+from dragstream_ros.console.pictures import (
+    Album,
+    Clip,
+    Jpeg,
+    camera_jpeg,
+    camera_packet,
+    clip_packet,
+)
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.worker.mailbox import RawFrame
 
@@ -31,7 +37,7 @@ class PictureFeedConfig:
     """jpeg_quality: 1 to 100. camera_rate_hz: no more camera pictures a second are sent."""
 
     jpeg_quality: int = 85
-    camera_rate_hz: float = 30.0
+    camera_rate_hz: float = 20.0
 
 
 class PictureFeed:
@@ -49,7 +55,7 @@ class PictureFeed:
         screens: Callable[[], list[Screen]],
         on_error: Callable[[DragStreamError], None],
     ) -> None:
-        """Start empty; then run() in the loop."""
+        """Start empty; then start()."""
         self.albums = {'camera': Album(), 'prediction': Album()}
         self.is_watched = False
         self._config = config
@@ -60,56 +66,67 @@ class PictureFeed:
         self._camera_allowance = Allowance(config.camera_rate_hz, burst=2)
         self._clips: deque[Clip] = deque(maxlen=MOST_CLIPS_WAITING)
         self._shown_clips: list[tuple[Hashable, bytes]] = []
-        self._something = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, 'console-jpeg')
+        self._something = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._work, name='console-jpeg', daemon=True)
 
     def put_camera(self, raw: RawFrame, frame_id: str) -> None:
-        """Show a camera picture; the newest wins."""
-        self._camera = (raw, frame_id)
-        self._loop.call_soon_threadsafe(self._something.set)
+        """Show a camera picture, unless the last ones are too near; the newest wins."""
+        if self.is_watched and self._camera_allowance.take(time.monotonic()):
+            self._camera = (raw, frame_id)
+            self._something.set()
 
     def put_clip(self, clip: Clip) -> None:
         """Show a predicted chunk."""
-        self._clips.append(clip)
-        self._loop.call_soon_threadsafe(self._something.set)
+        if self.is_watched:
+            self._clips.append(clip)
+            self._something.set()
 
     def catch_up(self, screen: Screen) -> None:
         """Show a page that has just come what there is of the newest prediction."""
         for group, packet in self._shown_clips:
             screen.show('prediction', group, packet)
 
+    def start(self) -> None:
+        """Begin to show what is put in."""
+        self._thread.start()
+
     def stop(self) -> None:
         """End the thread."""
-        self._thread.shutdown(cancel_futures=True)
+        self._is_over = True
+        self._something.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
-    async def run(self) -> None:
-        """Compress what is new and hand it to all pages, for ever."""
+    def _work(self) -> None:
+        """Compress what is new, and let the server's thread hand it to all pages."""
         while True:
-            await self._something.wait()
+            self._something.wait()
             self._something.clear()
+            if self._is_over:
+                return
             camera, self._camera = self._camera, None
-            if camera is not None and self.is_watched:
-                await self._show_camera(*camera)
-            while self._clips and self.is_watched:
-                await self._show_clip(self._clips.popleft())
+            if camera is not None:
+                self._compress_camera(*camera)
+            while self._clips:
+                clip = self._clips.popleft()
+                self._loop.call_soon_threadsafe(
+                    self._show_clip, clip, *clip_packet(clip, quality=self._config.jpeg_quality))
 
-    async def _show_camera(self, raw: RawFrame, frame_id: str) -> None:
-        if not self._camera_allowance.take(time.monotonic()):
-            return
-        encode = functools.partial(camera_jpeg, raw, frame_id, quality=self._config.jpeg_quality)
+    def _compress_camera(self, raw: RawFrame, frame_id: str) -> None:
         try:
-            jpeg = await self._loop.run_in_executor(self._thread, encode)
+            jpeg = camera_jpeg(raw, frame_id, quality=self._config.jpeg_quality)
         except DragStreamError as error:
-            self._on_error(error)
+            self._loop.call_soon_threadsafe(self._on_error, error)
             return
+        self._loop.call_soon_threadsafe(self._show_camera, jpeg, camera_packet(jpeg))
+
+    def _show_camera(self, jpeg: Jpeg, packet: bytes) -> None:
         self.albums['camera'].add(jpeg)
-        packet = camera_packet(jpeg)
         for screen in self._screens():
             screen.show('camera', jpeg.stamp_ns, packet)
 
-    async def _show_clip(self, clip: Clip) -> None:
-        encode = functools.partial(clip_packet, clip, quality=self._config.jpeg_quality)
-        packet, last_frame = await self._loop.run_in_executor(self._thread, encode)
+    def _show_clip(self, clip: Clip, packet: bytes, last_frame: Jpeg) -> None:
         self.albums['prediction'].add(last_frame)
         group = (clip.epoch, clip.anchor)
         self._shown_clips = [shown for shown in self._shown_clips if shown[0] == group]

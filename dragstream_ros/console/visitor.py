@@ -62,7 +62,7 @@ class Visitor:
         """Send a picture as soon as the page can take it, unless a newer one comes first."""
         if self.is_looking:
             self._outbox.put(stream, group, packet)
-            self._something.set()
+            self._send_if_ready()
 
     def tell(self, words: Words) -> None:
         """Send words soon; newer ones of the same type take their place."""
@@ -91,7 +91,7 @@ class Visitor:
             request = parse_request(text)
             if isinstance(request, Taken):
                 self._outbox.taken(request.stream)
-                self._something.set()
+                self._send_if_ready()
                 return
             if isinstance(request, Looking):
                 self._look(request.is_seen)
@@ -114,6 +114,10 @@ class Visitor:
         if not is_seen:
             self._outbox.clear()
         self._host.looks(self)
+
+    def _send_if_ready(self) -> None:
+        if self._outbox.is_ready:  # a page that is behind is no work
+            self._something.set()
 
     async def _say(self, words: Words) -> None:
         await self._socket.send_str(json.dumps(words))

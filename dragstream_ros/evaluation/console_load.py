@@ -20,6 +20,7 @@ import aiohttp
 
 from dragstream_ros.console.packets import unpack
 from dragstream_ros.evaluation.listener import Listener
+from dragstream_ros.evaluation.machine import cpu_secs_of
 from dragstream_ros.evaluation.metrics import median_with_interval, percentiles
 from dragstream_ros.evaluation.run_guard import keep_to_this_machine, last_complaint
 from dragstream_ros.graph import DRAG_CONSOLE, PREDICTOR, TABLETOP_CAMERA, Argument, Launch
@@ -60,7 +61,7 @@ def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
     """Run the graph and measure; plain data for JSON. Raises ConsoleBenchError."""
     keep_to_this_machine()
     set_up_transport()
-    clips = _Count()
+    clips = _Meter()
     said = {'port': str(_free_port()), 'world_model': config.world_model,
             'weights_folder': config.weights_folder}
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,8 @@ def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
         try:
             with log_path.open('w') as log, \
                     Listener({'prediction/clip': PredictedClip}, clips.take) as listener, \
-                    NodeGroup(GRAPH, said=said, log=log):
+                    NodeGroup(GRAPH, said=said, log=log) as nodes:
+                clips.console_pid = nodes.processes[DRAG_CONSOLE.executable].pid
                 return asyncio.run(_measure(config, said['port'], clips, listener))
         except (RunError, aiohttp.ClientError, asyncio.TimeoutError) as error:
             reason = str(error) or 'it took too long'
@@ -77,7 +79,7 @@ def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
 
 
 async def _measure(
-        config: ConsoleLoadConfig, port: str, clips: _Count, listener: Listener) -> dict[str, Any]:
+        config: ConsoleLoadConfig, port: str, clips: _Meter, listener: Listener) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         await _await_server(session, port)
         async with _page(session, port) as page:
@@ -91,13 +93,19 @@ async def _measure(
         trouble = listener.set_parameter('predictor', 'anchor_rate_hz', AS_FAST_AS_IT_CAN_HZ)
         if trouble:
             raise ConsoleBenchError(f'The predictor cannot be hurried: {trouble}')
-        rates = [await _pair(config, session, port, clips) for _ in range(config.pairs)]
-    costs = [1 - with_pages / without for without, with_pages in rates]
+        pairs = [await _pair(config, session, port, clips) for _ in range(config.pairs)]
     return {
         'drags': len(answers), 'refused_drags': len(answers) - len(answered),
         'drag_to_first_frame_secs': percentiles(answered),
         'camera_hz': camera_hz, 'idle_pages': config.idle_pages,
-        'clips_per_sec': rates, 'cost_of_idle_pages': asdict(median_with_interval(costs))}
+        'clips_per_sec': [(without.clips_hz, with_pages.clips_hz) for without, with_pages in pairs],
+        'cost_of_idle_pages': asdict(median_with_interval([
+            1 - with_pages.clips_hz / without.clips_hz for without, with_pages in pairs])),
+        # In cores: CPU seconds a second, with pages less without.
+        'console_cores': asdict(median_with_interval([
+            with_pages.console_cores - without.console_cores for without, with_pages in pairs])),
+        'pages_own_cores': asdict(median_with_interval([
+            with_pages.own_cores - without.own_cores for without, with_pages in pairs]))}
 
 
 async def _await_server(session: aiohttp.ClientSession, port: str) -> None:
@@ -113,14 +121,14 @@ async def _await_server(session: aiohttp.ClientSession, port: str) -> None:
 
 
 async def _pair(
-        config: ConsoleLoadConfig, session: aiohttp.ClientSession, port: str, clips: _Count
-) -> tuple[float, float]:
-    """Predicted clips a second with no page open, and right after it with many."""
-    without = await clips.rate_hz(config.secs)
+        config: ConsoleLoadConfig, session: aiohttp.ClientSession, port: str, clips: _Meter
+) -> tuple[_Period, _Period]:
+    """With no page open, and right after it with many."""
+    without = await clips.measure(config.secs)
     pages = [_page(session, port) for _ in range(config.idle_pages)]
     for page in pages:
         await page.__aenter__()
-    with_pages = await clips.rate_hz(config.secs)
+    with_pages = await clips.measure(config.secs)
     for page in pages:
         await page.__aexit__(None, None, None)
     return without, with_pages
@@ -206,8 +214,19 @@ async def _page(session: aiohttp.ClientSession, port: str) -> AsyncIterator[_Pag
         running.cancel()
 
 
-class _Count:
-    """Counts clips, in the listener's thread."""
+@dataclass(frozen=True, kw_only=True)
+class _Period:
+    """Rates of some seconds: clips, and CPU seconds of the console's process and of this one."""
+
+    clips_hz: float
+    console_cores: float
+    own_cores: float
+
+
+class _Meter:
+    """Counts clips, in the listener's thread, and CPU time. console_pid: set from outside."""
+
+    console_pid: int
 
     def __init__(self) -> None:
         self._count = 0
@@ -215,12 +234,18 @@ class _Count:
     def take(self, topic: str, cdr: bytes, arrival_ns: int) -> None:
         self._count += 1
 
-    async def rate_hz(self, secs: float) -> float:
-        """Clips a second during the next seconds."""
+    async def measure(self, secs: float) -> _Period:
+        """The next seconds."""
         await asyncio.sleep(PAGES_COME_SECS)
-        before, since = self._count, time.monotonic()
+        before = self._readings()
         await asyncio.sleep(secs)
-        return max(self._count - before, 1) / (time.monotonic() - since)
+        taken_secs, clips, console_secs, own_secs = (
+            now - then for now, then in zip(self._readings(), before))
+        return _Period(clips_hz=max(clips, 1) / taken_secs,
+                       console_cores=console_secs / taken_secs, own_cores=own_secs / taken_secs)
+
+    def _readings(self) -> tuple[float, ...]:
+        return (time.monotonic(), self._count, cpu_secs_of(self.console_pid), time.process_time())
 
 
 def _free_port() -> int:

@@ -85,6 +85,12 @@ def peak_resident_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
+def cpu_secs_of(pid: int) -> float:
+    """CPU time that all threads of a process have taken so far."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')   # user and system
+
+
 def _cpu_model() -> str:
     for line in Path('/proc/cpuinfo').read_text().splitlines():
         if line.lower().startswith('model name'):

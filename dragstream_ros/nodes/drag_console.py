@@ -64,7 +64,7 @@ class DragConsole(Node):
         feed = PictureFeedConfig(
             jpeg_quality=declare(self, 'jpeg_quality', 85, 'of the pictures', (1, 100)),
             camera_rate_hz=declare(
-                self, 'camera_rate_hz', 30.0, 'at most so many camera pictures a second are sent',
+                self, 'camera_rate_hz', 20.0, 'at most so many camera pictures a second are sent',
                 (1.0, 60.0)))
         self._source = CameraSource(
             declare(self, 'image_transport', 'raw', 'raw or compressed camera images'),
