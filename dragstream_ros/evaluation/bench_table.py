@@ -176,8 +176,8 @@ def _console(result: dict[str, Any]) -> str:
         f'  drag to first predicted frame: p50 {answer["p50"]:.2f} s, p95 {answer["p95"]:.2f}',
         f'  {result["idle_pages"]} idle pages cost the predictor '
         f'{_share(result["cost_of_idle_pages"])} of its rate',
-        f'  for them the console takes {_share(result["console_cores"])} of a core; they themselves, here '
-        f'on the same machine, {_share(result["pages_own_cores"])}'])
+        f'  for them the console takes {_share(result["console_cores"])} of a core; '
+        f'they themselves, here on the same machine, {_share(result["pages_own_cores"])}'])
 
 
 def _footage(result: dict[str, Any]) -> str:
