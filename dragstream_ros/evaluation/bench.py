@@ -51,12 +51,13 @@ PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream bench``."""
     parser.add_argument(
-        'part', nargs='?', default='all', choices=[*PARTS, 'all'],
+        'part', nargs='?', default='all', choices=[*PARTS, 'gpu', 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
-        'footage: time and memory of evaluating a short and a long bag '
-        '(default: all)')
+        'footage: time and memory of evaluating a short and a long bag; '
+        'gpu: how fast Wan streams on this GPU, without its weights '
+        '(default: all but gpu)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -73,6 +74,9 @@ def main(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON; 0 if all parts could be measured."""
     set_up_inference()          # as in the worker
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
+    if args.part == 'gpu':      # needs diffusers, and none of the bundled model
+        from dragstream_ros.evaluation.gpu_benchmark import bench_gpu
+        return bench_gpu(args)
     try:
         world_model = load_world_model(folder=str(args.weights or ''))
         report = _measure(world_model, args)
