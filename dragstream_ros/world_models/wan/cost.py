@@ -68,6 +68,21 @@ def guidance_iteration_flop(architecture: WanArchitecture, config: WanConfig, *,
     return blocks * (2 * linear + (1 + ATTENTION_BACKWARD) * attention)
 
 
+def chunk_flop(architecture: WanArchitecture, config: WanConfig, *,
+               guidance_iterations: int = 0) -> float:
+    """All of a free-running chunk with the tiny decoder: denoised, remembered, decoded.
+
+    guidance_iterations: each to the last tap and back; two forwards more tell what was there.
+    """
+    flop = ((len(config.sigmas) + 1) * pass_flop(architecture, config)
+            + tiny_decode_flop(architecture, config))
+    if guidance_iterations:
+        blocks = max(config.taps) + 1
+        flop += (2 * pass_flop(architecture, config, blocks=blocks) + guidance_iterations
+                 * guidance_iteration_flop(architecture, config, blocks=blocks))
+    return flop
+
+
 def wan_decode_flop(architecture: WanArchitecture, config: WanConfig) -> float:
     """A chunk through the autoencoder's decoder, which goes on from the chunk before."""
     return sum(conv.flop for conv in wan_decoder(architecture, config)) + _vae_attention_flop(
