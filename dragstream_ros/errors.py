@@ -33,6 +33,7 @@ class ErrorCode(enum.IntEnum):
 
     WORKER_DIED = 40
     WORKER_SLOW = 41
+    OUT_OF_MEMORY = 42
 
     BUSY = 50
     CANCELLED = 51

@@ -26,11 +26,14 @@ from dragstream_ros.core.drag import (
 )
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
+from dragstream_ros.core.memory import within_memory
 from dragstream_ros.core.rollout import ChunkPredictor, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.world_model import WorldModel
 
 NS = 1_000_000_000
 LONGEST_GAP_SECS = 0.5      # a longer hole in the camera's stream starts it anew
+NO_MEMORY = ('The memory ran out while predicting; what was remembered is dropped, and the next '
+             'image starts anew. Choose a smaller model, picture or window.')
 
 Locate = Callable[[DragCommand, int], DragCommand]
 
@@ -104,17 +107,15 @@ class DragStream:
             seed=self.config.seed)
         self._locate, self._grow = locate, grow
         self._epoch = self._anchor = -1
-        self._command: DragCommand | None = None
-        self._rollout: Rollout | None = None
-        self._encode_secs: dict[str, float] = {}
-        self._clear()
+        self._command: DragCommand | None
+        self._rollout: Rollout | None
+        self._forget()
 
     # --- the five verbs -------------------------------------------------------------------------
 
     def reset(self, frames: np.ndarray, stamps_ns: Sequence[int]) -> None:
         """Start anew from real frames (T, H, W, 3), oldest first, at least one; drops the drag."""
-        self._command = None
-        self._clear()
+        self._forget()
         self._epoch += 1
         for frame, stamp_ns in zip(frames, stamps_ns, strict=True):
             self._take(frame, stamp_ns)
@@ -123,7 +124,8 @@ class DragStream:
         """Take one more real frame if one is due, a frame period after the last; True if taken.
 
         It counts as soon as the frames that share its latent have come, too.  After a gap, or when
-        the stamps go back, the context starts anew and the drag is dropped.
+        the stamps go back, the context starts anew and the drag is dropped.  DragStreamError: as
+        from ``step``.
         """
         if self._taken_ns is None:
             self.reset(frame[None], [stamp_ns])
@@ -152,7 +154,13 @@ class DragStream:
         self._fresh_drag = True
 
     def step(self) -> PredictedChunk | None:
-        """Predict one chunk, or return None where more input is needed first."""
+        """Predict one chunk, or return None where more input is needed first.
+
+        DragStreamError: the memory ran out; all is forgotten, and the next frame starts anew.
+        """
+        return within_memory(self._step, NO_MEMORY, self._forget)
+
+    def _step(self) -> PredictedChunk | None:
         if self._stamp_ns is None:
             return None
         started = time.perf_counter()
@@ -200,7 +208,9 @@ class DragStream:
 
     # --- real frames ----------------------------------------------------------------------------
 
-    def _clear(self) -> None:
+    def _forget(self) -> None:
+        """As if no frame and no drag had ever come."""
+        self._command = None
         self._context = self.world_model.empty_context()
         self._stamp_ns: int | None = None
         self._frame: np.ndarray | None = None
@@ -208,7 +218,7 @@ class DragStream:
         self._waiting: list[np.ndarray] = []        # for the rest of their latent frame
         self._rollout = None
         self._fresh_drag = False
-        self._encode_secs = {}
+        self._encode_secs: dict[str, float] = {}
         # The newest real latents, each with the context and the frame before it (None: it was the
         # first): the reference of a drag.
         self._recent: deque[tuple[torch.Tensor, Any, np.ndarray | None]] = deque(
@@ -217,17 +227,20 @@ class DragStream:
     def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
         self._waiting.append(frame)
         self._taken_ns = stamp_ns
-        is_first = self._stamp_ns is None
-        if not is_first and len(self._waiting) < self.world_model.frames_per_latent:
-            return
+        if self._stamp_ns is None or len(self._waiting) == self.world_model.frames_per_latent:
+            within_memory(self._remember, NO_MEMORY, self._forget)
+
+    def _remember(self) -> None:
+        """Encode and commit the frames that waited for each other."""
+        frames = np.stack(self._waiting)
         stopwatch = Stopwatch(self._encode_secs)
         now = time.perf_counter()
-        latents, context = self.world_model.take(np.stack(self._waiting), self._context)
+        latents, context = self.world_model.take(frames, self._context)
         now = stopwatch.lap('encode', now)
         self._recent.append((latents, self._context, self._frame))
-        self._context, self._frame = self.world_model.commit(latents, context), frame
+        self._context, self._frame = self.world_model.commit(latents, context), frames[-1]
         stopwatch.lap('commit', now)
-        self._stamp_ns, self._waiting = stamp_ns, []
+        self._stamp_ns, self._waiting = self._taken_ns, []
 
     # --- predictions ----------------------------------------------------------------------------
 

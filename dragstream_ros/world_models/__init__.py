@@ -39,6 +39,7 @@ def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
 
 
 def _load_self_forcing(folder: Path | None) -> WorldModel:
+    from dragstream_ros.core.memory import within_memory
     try:
         from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
     except ModuleNotFoundError as error:
@@ -48,4 +49,7 @@ def _load_self_forcing(folder: Path | None) -> WorldModel:
             ErrorCode.WEIGHTS_MISSING,
             'The world model self_forcing needs diffusers: install it with '
             "`pip install 'diffusers>=0.42,<0.43'`.") from error
-    return SelfForcingWorldModel.load(folder)
+    return within_memory(
+        lambda: SelfForcingWorldModel.load(folder),
+        'The world model does not fit into the memory: close what else uses the GPU, or take a '
+        'smaller one.')
