@@ -121,8 +121,11 @@ class PredictionSession:
             was_dropped = (
                 self._seen_ns is not None and frame.stamp_ns - self._seen_ns > HOLE_SECS * NS)
             self._seen_ns = frame.stamp_ns
-            if self._stream.observe(frame.pixels, frame.stamp_ns):
-                self._arrivals_ns[frame.stamp_ns] = frame.arrival_ns
+            try:
+                if self._stream.observe(frame.pixels, frame.stamp_ns):
+                    self._arrivals_ns[frame.stamp_ns] = frame.arrival_ns
+            except DragStreamError as error:
+                events.append(self._undragged(error))
             if was_dropped:
                 self._drag.push_again()
         for stamp_ns in list(self._arrivals_ns)[:-_N_ARRIVALS]:
@@ -166,6 +169,12 @@ class PredictionSession:
         self._turns.rested()
         return self._goals.step(self._packing())
 
+    def _undragged(self, error: DragStreamError) -> Problem:
+        """Say what went wrong, and go on without the drag."""
+        problem = _problem(error, self._drag.command)
+        self._drag.release()
+        return problem
+
     def _step_live(self) -> list[FromWorker]:
         now = self._clock()
         if now < self._not_before:
@@ -173,9 +182,7 @@ class PredictionSession:
         try:
             predicted = self._stream.step() if self._drag.may_predict(now) else None
         except DragStreamError as error:
-            problem = _problem(error, self._drag.command)
-            self._drag.release()
-            return [problem]
+            return [self._undragged(error)]
         if predicted is None:
             return []
         self._drag.predicted(
