@@ -12,14 +12,14 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.prompt import save_prompt
 
-SIZE = (96, 64)     # (width, height) in px: 12 x 8 cells, 6 x 4 tokens
+SIZE = (64, 48)     # (width, height) in px: 8 x 6 cells, 4 x 3 tokens
 BLOCKS = 4
 TEXT_DIM = 24
 TRANSFORMER: dict[str, Any] = dict(
     patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=24, in_channels=16,
     out_channels=16, text_dim=TEXT_DIM, freq_dim=16, ffn_dim=64, num_layers=BLOCKS,
     cross_attn_norm=True, qk_norm='rms_norm_across_heads', rope_max_seq_len=64)
-VAE: dict[str, Any] = dict(base_dim=8, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1)
+VAE: dict[str, Any] = dict(base_dim=4, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1)
 MODEL: dict[str, Any] = dict(image_size=SIZE, window=9, sink=3, taps=[1, 2], guided_step=1)
 
 
