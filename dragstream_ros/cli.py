@@ -14,6 +14,9 @@ COMMANDS = {
     'demo': ('dragstream_ros.evaluation.demo', 'watch it work on a simulated robot'),
     'run': ('dragstream_ros.runner', 'start a group of nodes on a machine without `ros2 launch`'),
     'bench': ('dragstream_ros.evaluation.bench', 'measure speed, latency and accuracy'),
+    'plan': (
+        'dragstream_ros.evaluation.plan_command',
+        'find the drag that leads to a goal picture, by predictions'),
     'replay': ('dragstream_ros.evaluation.replay', 'predict along a recorded bag'),
     'evaluate': (
         'dragstream_ros.evaluation.footage.evaluate',

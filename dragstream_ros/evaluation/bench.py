@@ -38,6 +38,11 @@ from dragstream_ros.evaluation.held_out_scenes import SceneConfig
 from dragstream_ros.evaluation.machine import describe_machine, describe_run
 from dragstream_ros.evaluation.model_benchmark import ModelBenchmarkConfig, run_model_benchmark
 from dragstream_ros.evaluation.model_pictures import ModelPictures
+from dragstream_ros.evaluation.plan_benchmark import PlanBenchmarkConfig, run_plan_benchmark
+from dragstream_ros.evaluation.plan_cases import PlanCaseConfig
+from dragstream_ros.evaluation.plan_load import PlanLoadConfig
+from dragstream_ros.evaluation.plan_pictures import PlanPictures
+from dragstream_ros.evaluation.plan_systems import QUICK_SYSTEMS
 from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfig, run_ros_latency
 from dragstream_ros.evaluation.side_motion import SideMotionConfig
 from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
@@ -51,13 +56,14 @@ PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream bench``."""
     parser.add_argument(
-        'part', nargs='?', default='all', choices=[*PARTS, 'gpu', 'all'],
+        'part', nargs='?', default='all', choices=[*PARTS, 'plan', 'gpu', 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
         'footage: time and memory of evaluating a short and a long bag; '
+        'plan: are things brought where a goal picture has them, which takes an hour; '
         'gpu: how fast Wan streams on this GPU, without its weights '
-        '(default: all but gpu)')
+        '(default: all but plan and gpu)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -67,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
     parser.add_argument(
-        '--pictures', type=Path, help='drags, model: folder for a picture of every drag, model.png')
+        '--pictures', type=Path,help='drags, model, plan: folder for a picture of every drag, model.png, plan.png')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -105,6 +111,8 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
             world_model, configs['drags'], DragPictures(args.pictures, sys.stderr)),
         'model': lambda: run_model_benchmark(
             world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
+        'plan': lambda: run_plan_benchmark(world_model, configs['plan'], PlanPictures(
+            args.pictures and args.pictures / 'plan.png', sys.stderr)),
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
         'ros': lambda: run_ros_latency(configs['ros']),
@@ -119,7 +127,7 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
 def _configs(args: argparse.Namespace) -> dict[str, Any]:
     drags = DragBenchmarkConfig(
         systems=tuple(SYSTEMS if 'all' in args.systems else args.systems))
-    model = ModelBenchmarkConfig()
+    model, plan = ModelBenchmarkConfig(), PlanBenchmarkConfig()
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
     console = ConsoleLoadConfig(weights_folder=str(args.weights or ''))
@@ -130,10 +138,12 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
             scenes=SceneConfig(scenes=4),
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
             free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
+        plan = PlanBenchmarkConfig(
+            systems=QUICK_SYSTEMS, cases=PlanCaseConfig(scenes=6), load=PlanLoadConfig(secs=5.0))
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)
         console = replace(console, drags=5, pairs=2)
         footage = replace(footage, secs=4.0, times_longer=2)
-    return {'drags': drags, 'model': model, 'speed': speed, 'flat': flat, 'ros': ros,
+    return {'drags': drags, 'model': model, 'plan': plan, 'speed': speed, 'flat': flat, 'ros': ros,
             'console': console, 'footage': footage}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dragstream_ros.evaluation.plan_table import plan_tables
+
 
 def describe_header(report: dict[str, Any]) -> str:
     """Two lines: machine, code, weights."""
@@ -190,5 +192,6 @@ def _footage(result: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    'drags': _drags, 'model': _model, 'speed': _speed, 'flat': _flat, 'ros': _ros,
+    'drags': _drags, 'model': _model, 'plan': plan_tables,
+    'speed': _speed, 'flat': _flat, 'ros': _ros,
     'console': _console, 'footage': _footage}

@@ -2,12 +2,11 @@
 
 points: mean distance in px of the query points from where they should be. The best where somebody
     knows the places. features: of the world model's own latents, root mean square in their units
-    (about one standard deviation); it looks past noise and blur. pixels: root mean square in levels
-    (0 to 255); needs no model.
+    (about one standard deviation). pixels: root mean square in levels (0 to 255); needs no model.
 
-Things that are small in the picture, or that overlap nothing yet, change the last two very little
-until they are nearly there. So both are the mean of several sizes, down to coarse ones in which
-near is already alike.
+The last two look where the goal differs from the start, and where what is dragged comes by: a world
+model also dreams up things elsewhere, which background_kept is for. Both are blurred, or else a
+thing that is near its goal, but does not cover it yet, would be no better than one far away.
 """
 
 from __future__ import annotations
@@ -20,23 +19,26 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dragstream_ros.evaluation.metrics import moving_pixels
 from dragstream_ros.planning.future import Future
 
 # A picture (H, W, 3) uint8 RGB to its latent (C, h, w).
 Encode = Callable[[np.ndarray], np.ndarray]
 
-PIXEL_BLURS_PX = (1.0, 4.0, 10.0)
-FEATURE_BLURS_CELLS = (0.0, 1.0, 2.5)
+BLURS = (0.03, 0.06)  # standard deviations, in shares of the picture's width
+MARGIN = 0.03  # around what is to change, likewise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlanningGoal:
     """What the last frame should show; pixels are the predicted frames' own.
 
-    image: (H, W, 3) uint8 RGB. points_px: (q, 2), of the query points. encode: for features.
+    image: (H, W, 3) uint8 RGB, and start, the frame that is predicted from; both or neither.
+    points_px: (q, 2), of the query points. encode: for features.
     """
 
     image: np.ndarray | None = None
+    start: np.ndarray | None = None
     points_px: np.ndarray | None = None
     encode: Encode | None = None
 
@@ -48,16 +50,23 @@ class PlanningGoal:
             found['point_distance_px'] = float(
                 np.linalg.norm(reached - self.points_px, axis=-1).mean())
         if self.image is not None:
-            found['pixel_distance'] = pixel_distance(future.frames[-1], self.image)
+            picture, where = future.frames[-1], self._changes | future.swept
+            scale = float(np.sqrt(self._changes.size / self._changes.sum()))
+            found['pixel_distance'] = scale * blurred_distance(picture, self.image, where)
             if self.encode is not None:
-                found['feature_distance'] = feature_distance(
-                    self.encode(future.frames[-1]), self._latent)
+                found['feature_distance'] = scale * blurred_distance(
+                    self.encode(picture).transpose(1, 2, 0), self._latent, where)
         return found
 
     @cached_property
     def _latent(self) -> np.ndarray:
         assert self.image is not None and self.encode is not None
-        return self.encode(self.image)
+        return self.encode(self.image).transpose(1, 2, 0)
+
+    @cached_property
+    def _changes(self) -> np.ndarray:
+        assert self.image is not None and self.start is not None
+        return places_to_change(self.start, self.image)
 
 
 NO_GOAL = PlanningGoal()
@@ -72,23 +81,25 @@ def encoder_of(world_model: Any) -> Encode:
     return encode
 
 
-def pixel_distance(picture: np.ndarray, goal: np.ndarray) -> float:
-    """Root mean square difference in levels of (H, W, 3) uint8 pictures, at several sizes."""
-    return _blurred_distance(picture.astype(np.float32) - goal, PIXEL_BLURS_PX)
+def places_to_change(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Where (H, W) bool two pictures (H, W, 3) uint8 RGB differ, and a margin; all, if nowhere."""
+    differs = moving_pixels(goal[None], start)[0].astype(np.uint8)
+    differs = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))  # not edges
+    margin_px = round(MARGIN * start.shape[1])
+    changes: np.ndarray = cv2.dilate(differs, np.ones((2 * margin_px + 1,) * 2, np.uint8)) > 0
+    return changes if changes.any() else np.ones_like(changes)
 
 
-def feature_distance(latent: np.ndarray, goal: np.ndarray) -> float:
-    """Root mean square difference of latents (C, h, w), at several sizes."""
-    return _blurred_distance(
-        np.ascontiguousarray((latent - goal).transpose(1, 2, 0)), FEATURE_BLURS_CELLS)
+def blurred_distance(values: np.ndarray, goal: np.ndarray, where: np.ndarray) -> float:
+    """Root mean square difference of (h, w, C), blurred, counted only where (H, W) bool says so.
 
-
-def _blurred_distance(difference: np.ndarray, sigmas: tuple[float, ...]) -> float:
-    """The mean over blurs of the root mean square of (H, W, C)."""
+    The mean is over the whole picture: to differ in more places is worse.
+    """
+    difference = values.astype(np.float32) - goal
     height, width = difference.shape[:2]
-    sizes = []
-    for sigma in sigmas:
-        blurred = difference if sigma == 0.0 else np.stack([
-            cv2.GaussianBlur(plane, (0, 0), sigma) for plane in np.moveaxis(difference, -1, 0)])
-        sizes.append(float(np.sqrt((blurred ** 2).sum() / (height * width))))
-    return float(np.mean(sizes))
+    weight = cv2.resize(where.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    planes = np.moveaxis(difference, -1, 0)
+    squares = [
+        np.mean([cv2.GaussianBlur(plane, (0, 0), blur * width) ** 2 for plane in planes], axis=0)
+        for blur in BLURS]
+    return float(np.mean([np.sqrt((square * weight).mean()) for square in squares]))

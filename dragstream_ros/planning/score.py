@@ -35,9 +35,9 @@ class Score:
     def cost(self) -> float:
         """What a planner makes small: the best distance there is; without a goal, 1 - all shares.
 
-        Points say the most, then features, then pixels.
+        Points say the most; pixels have misled less than features (docs/planning.md).
         """
-        for distance in (self.point_distance_px, self.feature_distance, self.pixel_distance):
+        for distance in (self.point_distance_px, self.pixel_distance, self.feature_distance):
             if not math.isnan(distance):
                 return distance
         return 1.0 - self.drag_obeyed * self.background_kept * self.confidence

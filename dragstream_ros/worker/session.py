@@ -299,16 +299,17 @@ class PredictionSession:
                 ErrorCode.GOAL_INVALID,
                 'The goal image has {}x{} pixels and the camera {}x{}; they must be alike.'.format(
                     *goal_image.shape[1::-1], *self._camera_size))
+        anchor = next(f.pixels for f in reversed(self._frames) if f.stamp_ns == source_ns)
         horizon_secs = message.horizon_secs or self._settings.horizon_secs
         return Goal(
             message.goal_id,
             Rollouts(self._stream.branch(horizon_secs), commands, horizon_secs=horizon_secs,
                      lanes=self._lanes),
             commands,
-            anchor=next(f.pixels for f in reversed(self._frames) if f.stamp_ns == source_ns),
+            anchor=anchor,
             query_px=np.array([h.path_px[0] for h in query.handles] if query else []),
             wanted=PlanningGoal(
-                image=None if goal_image is None else letterbox.apply(goal_image),
+                image=None if goal_image is None else letterbox.apply(goal_image), start=anchor,
                 points_px=None if goal_px is None else letterbox.to_target(goal_px),
                 encode=self._encode),
             deadline=message.deadline, clock=self._clock)

@@ -1,0 +1,123 @@
+"""What goals cost the live stream: its rate alone, and beside goals that never end."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.planning.candidates import smooth_drag
+from dragstream_ros.planning.goal_distance import encoder_of
+from dragstream_ros.planning.lanes import lanes_for
+from dragstream_ros.worker.frame_intake import ModelFrame
+from dragstream_ros.worker.protocol import Chunk, GoalDone, GoalProgress, StartGoal, StreamSettings
+from dragstream_ros.worker.session import PredictionSession
+
+NS = 1_000_000_000
+WANTS_ALL_HZ = 30.0  # anchors: more than any computer here can serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanLoadConfig:
+    """secs: of each measurement. planning_shares: the parameter's values that are tried."""
+
+    secs: float = 15.0
+    candidates: int = 16
+    planning_shares: tuple[float, ...] = (0.2, 0.5, 0.8)
+
+
+def run_plan_load(world_model: WorldModel, config: PlanLoadConfig) -> dict[str, Any]:
+    """Live chunks a second of a stream that always has work, by planning_share; plain data.
+
+    answer_secs: of a goal with nothing beside it that has work.
+    """
+    alone_hz, _ = _run(world_model, config, planning_share=0.5, with_goals=False)
+    shares = []
+    for share in config.planning_shares:
+        live_hz, futures_hz = _run(world_model, config, planning_share=share, with_goals=True)
+        shares.append({
+            'planning_share': share, 'live_hz': live_hz, 'bound_hz': (1.0 - share) * alone_hz,
+            'futures_hz': futures_hz})
+    return {'alone_hz': alone_hz, 'shares': shares, 'candidates': config.candidates,
+            'answer_secs': _answer_secs(world_model, config)}
+
+
+def _run(
+    world_model: WorldModel, config: PlanLoadConfig, *, planning_share: float, with_goals: bool
+) -> tuple[float, float]:
+    """Live chunks and futures a second, on a clock in which the camera is never late."""
+    session, ids = _session(world_model, planning_share, WANTS_ALL_HZ), itertools.count(1)
+    film, n_live, n_futures, n_fed = _film(world_model), 0, 0, 0
+    started, goal_runs = time.monotonic(), False
+    while (now := time.monotonic() - started) < config.secs:
+        while n_fed * world_model.frame_period_secs <= now:
+            session.feed([_frame(film, n_fed, world_model)])
+            n_fed += 1
+        if with_goals and not goal_runs:
+            session.handle(_goal(next(ids), config.candidates, world_model, n_fed))
+            goal_runs = True
+        for event in session.step():
+            n_live += isinstance(event, Chunk)
+            if isinstance(event, GoalProgress):
+                n_futures += len(event.futures)
+            goal_runs = goal_runs and not isinstance(event, GoalDone)
+    secs = time.monotonic() - started
+    return n_live / secs, n_futures / secs
+
+
+def _answer_secs(world_model: WorldModel, config: PlanLoadConfig) -> float:
+    session, film = _session(world_model, 0.5, 0.05), _film(world_model)
+    for index in range(10):
+        session.feed([_frame(film, index, world_model)])
+    while session.step():  # the live stream has its horizon
+        pass
+    started = time.monotonic()
+    session.handle(_goal(1, config.candidates, world_model, 10))
+    while not any(isinstance(event, GoalDone) for event in session.step()):
+        pass
+    return time.monotonic() - started
+
+
+def _session(
+    world_model: WorldModel, planning_share: float, anchor_rate_hz: float
+) -> PredictionSession:
+    return PredictionSession(
+        model_size=world_model.image_size, frame_period_secs=world_model.frame_period_secs,
+        settings=StreamSettings(anchor_rate_hz=anchor_rate_hz),
+        make_stream=lambda settings, locate: DragStream(
+            world_model, DragGuidanceConfig.profile('fast'),
+            StreamConfig(anchor_rate_hz=settings.anchor_rate_hz), locate, grow_region),
+        planning_share=planning_share, lanes=lanes_for(world_model),
+        encode=encoder_of(world_model))
+
+
+def _film(world_model: WorldModel) -> np.ndarray:
+    """A few frames in which something moves."""
+    width, height = world_model.image_size
+    coarse = np.random.default_rng(0).integers(0, 255, (height // 8, width // 8, 3), np.uint8)
+    picture = coarse.repeat(8, 0).repeat(8, 1)
+    return np.stack([np.roll(picture, 2 * index, axis=1) for index in range(16)])
+
+
+def _frame(film: np.ndarray, index: int, world_model: WorldModel) -> ModelFrame:
+    return ModelFrame(
+        pixels=film[index % len(film)], camera_size=world_model.image_size,
+        stamp_ns=round((index + 1) * world_model.frame_period_secs * NS), arrival_ns=0,
+        generation=0)
+
+
+def _goal(goal_id: int, candidates: int, world_model: WorldModel, n_fed: int) -> StartGoal:
+    stamp_ns = round(n_fed * world_model.frame_period_secs * NS)  # of the newest frame
+    middle = np.array(world_model.image_size) / 2
+    return StartGoal(
+        goal_id=goal_id, horizon_secs=1.0, generation=0, candidates=tuple(
+            smooth_drag(middle, middle + (index, 10.0), image_size=world_model.image_size,
+                        stamp_ns=stamp_ns)
+            for index in range(candidates)))

@@ -1,0 +1,77 @@
+"""What a branch of a stream adds to memory: counted from its parts, and measured."""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+
+from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.machine import resident_bytes
+from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.planning.candidates import smooth_drag
+
+N_BRANCHES = 32
+
+
+def measure_branches(world_model: WorldModel, *, n_branches: int = N_BRANCHES) -> dict[str, float]:
+    """Hold so many branches that are each a chunk on their way; bytes for each."""
+    width, height = world_model.image_size
+    noise = np.random.default_rng(0).integers(0, 255, (10, height, width, 3), np.uint8)
+    stream = DragStream(world_model, None, StreamConfig(), grow=grow_region)
+    stream.reset(noise, [round(index * world_model.frame_period_secs * 1e9)
+                         for index in range(len(noise))])
+
+    def begun(index: int) -> DragStream:
+        branch = stream.branch(10.0)
+        branch.push_drag(smooth_drag(
+            np.array([40.0, 40.0]), np.array([48.0 + index, 52.0]), image_size=(width, height)))
+        branch.step()
+        return branch
+
+    branches = [begun(0), begun(1)]  # what is made once is made now
+    gc.collect()
+    before = resident_bytes()
+    branches += [begun(index) for index in range(n_branches)]
+    gc.collect()
+    measured = (resident_bytes() - before) / n_branches
+    past = held_bytes(stream)
+    added = held_bytes(branches[-1])
+    return {
+        'shared_bytes': float(sum(past.values())),
+        'computed_bytes': float(sum(
+            size for place, size in added.items() if place not in past)),
+        'measured_bytes': measured}
+
+
+def held_bytes(stream: DragStream) -> dict[int, int]:
+    """Sizes of all blocks of memory that a stream holds, the world model aside, by address."""
+    found: dict[int, int] = {}
+    seen: set[int] = set()
+    waiting: deque[Any] = deque([stream])
+    while waiting:
+        item = waiting.popleft()
+        if id(item) in seen or item is stream.world_model:
+            continue
+        seen.add(id(item))
+        if isinstance(item, torch.Tensor):
+            storage = item.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(item, np.ndarray):
+            whole = item
+            while isinstance(whole.base, np.ndarray):
+                whole = whole.base
+            if not isinstance(whole.base, torch.Tensor):
+                found[whole.ctypes.data] = whole.nbytes
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple | deque):
+            waiting.extend(item)
+        elif type(item).__module__.startswith('dragstream_ros'):
+            if not isinstance(item, torch.nn.Module):
+                waiting.extend(vars(item).values() if hasattr(item, '__dict__') else ())
+    return found
