@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,6 +13,7 @@ from tiny_wan import TEXT_DIM, load_tiny_wan, write_tiny_wan
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models import load_world_model
+from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.prompt import save_prompt
 
 WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors'
@@ -82,17 +82,11 @@ def test_weights_in_several_files_and_in_half_precision_are_read_as_one(tmp_path
 
 
 def test_in_half_precision_what_must_be_exact_stays_in_full(tmp_path) -> None:
-    from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
     model = SelfForcingWorldModel.load(write_tiny_wan(tmp_path), dtype=torch.bfloat16)
     net = model.wan.transformer
     assert net.blocks[0].attn1.to_q.weight.dtype == torch.bfloat16
     assert net.scale_shift_table.dtype == net.blocks[0].norm2.weight.dtype == torch.float32
-    latents, context = model.take(np.zeros((1, 48, 64, 3), np.uint8), model.empty_context())
-    context = model.commit(latents, context)
-    conditions = model.condition(context, np.zeros((48, 64, 3), np.uint8))
-    x0 = model.denoise(torch.randn(3, 16, 6, 8), 0, conditions).x0
-    _, frames, _ = model.finish(x0, conditions)
-    assert torch.isfinite(x0).all() and frames.dtype == np.uint8
+    assert model.autoencoder.dtype == model.wan.prompt.dtype == torch.bfloat16
 
 
 def test_without_a_stored_prompt_there_are_no_words(tmp_path) -> None:
