@@ -18,10 +18,14 @@ from safetensors.torch import load_file, save_file
 
 from dragstream_ros.errors import DragStreamError
 from dragstream_ros.world_models.wan.convert import convert
+from dragstream_ros.world_models.wan.memory_plan import plan_loading
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
 
 diffusers = pytest.importorskip('diffusers')
 import wan_checkpoints  # noqa: E402
+
+from dragstream_ros.world_models.wan.model import SelfForcingWorldModel  # noqa: E402
+from dragstream_ros.world_models.wan.transformer import CausalWan  # noqa: E402
 
 State = dict[str, torch.Tensor]
 
@@ -88,6 +92,35 @@ def test_a_self_forcing_checkpoint_converts_from_the_command_line_and_loads(
     assert part['source'] == {
         'file': 'self_forcing_dmd.pt', 'bytes': checkpoint.stat().st_size,
         'sha256': hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
+
+
+def test_what_was_converted_loads_within_its_budget_and_predicts_as_the_direct_model(
+        tmp_path: pathlib.Path, checkpoint: pathlib.Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    (folder / 'model.json').write_text(
+        '{"image_size": [64, 48], "window": 12, "taps": [0], "decoder": "wan"}')
+    wan_checkpoints.vae().save_pretrained(tmp_path / 'vae')
+    convert(folder, checkpoint=checkpoint, vae=tmp_path / 'vae', dtype=torch.float32)
+    model = SelfForcingWorldModel.load(folder, torch.device('cpu'))
+    assert 'memory planned, 64x48, window 12, float32, decoder wan:' in capsys.readouterr().out
+
+    direct = CausalWan(wan_checkpoints.transformer(), torch.zeros(512, 24),
+                       grid=model.token_grid, frames=12)
+    x = torch.randn(3, *model.latent_shape)
+    with torch.no_grad():
+        found = model.denoise(x, 1, model.condition(model.empty_context(), None)).x0
+        assert torch.equal(found, direct.denoise(x, model.sigmas[1], []).x0)
+
+    # So small a model is little beside what CUDA itself is planned to take.
+    budget_gb = 0.60945
+    assert plan_loading(folder, torch.device('cpu'), torch.float32, 0.0).total / 1e9 > budget_gb
+    shorter = SelfForcingWorldModel.load(
+        folder, torch.device('cpu'), memory_budget_gb=budget_gb)
+    assert (shorter.config.window, shorter.wan.prompt.dtype) == (9, torch.bfloat16)
+    with pytest.raises(DragStreamError, match='memory_budget_gb allows 0.1'):
+        SelfForcingWorldModel.load(folder, torch.device('cpu'), memory_budget_gb=0.1)
 
 
 def test_the_running_mean_is_taken_unless_the_last_weights_are_asked_for(

@@ -24,6 +24,7 @@ class Parameters:
     autostart: bool
     world_model: str
     weights_folder: str
+    memory_budget_gb: float
     worker_silent_secs: float
     image_transport: Literal['raw', 'compressed']
     image_reliability: Literal['as_offered', 'reliable', 'best_effort']

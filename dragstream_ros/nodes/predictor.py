@@ -273,6 +273,7 @@ class Predictor(LifecycleNode):
         return Setup(
             world_model=self._settings.world_model,
             weights_folder=self._settings.weights_folder,
+            memory_budget_gb=self._settings.memory_budget_gb,
             settings=self._settings.stream_settings,
             first_epoch=self._next_epoch,
             planning_share=self._settings.planning_share)

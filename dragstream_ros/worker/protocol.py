@@ -50,6 +50,7 @@ class Setup:
     world_model: str
     weights_folder: str
     settings: StreamSettings
+    memory_budget_gb: float = 0.0
     first_epoch: int = 0
     planning_share: float = 0.5
 

@@ -66,7 +66,8 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     from dragstream_ros.world_models import load_world_model
 
     try:
-        world_model = load_world_model(setup.world_model, setup.weights_folder)
+        world_model = load_world_model(
+            setup.world_model, setup.weights_folder, memory_budget_gb=setup.memory_budget_gb)
     except (ImportError, AttributeError) as error:  # of a user's own: package.module:function
         raise DragStreamError(
             ErrorCode.WEIGHTS_MISSING,

@@ -16,15 +16,17 @@ def set_up_inference() -> None:
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
-def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
+def load_world_model(name: str = 'tabletop', folder: str = '', *,
+                     memory_budget_gb: float = 0.0) -> WorldModel:
     """Load a model by name, or your own by 'package.module:function'.
 
     folder: where its weights are; empty for the bundled ones.  A function named with a colon is
     called with the folder and returns the model.
+    memory_budget_gb: what a Wan model may take; 0: all the GPU has.
     """
     path = Path(folder) if folder else None
     if name == 'self_forcing':
-        return _load_self_forcing(path)
+        return _load_self_forcing(path, memory_budget_gb)
     if name == 'tabletop':
         from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
         return TabletopWorldModel.load(path)
@@ -38,7 +40,7 @@ def load_world_model(name: str = 'tabletop', folder: str = '') -> WorldModel:
     return model
 
 
-def _load_self_forcing(folder: Path | None) -> WorldModel:
+def _load_self_forcing(folder: Path | None, memory_budget_gb: float) -> WorldModel:
     from dragstream_ros.core.memory import within_memory
     try:
         from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
@@ -50,6 +52,6 @@ def _load_self_forcing(folder: Path | None) -> WorldModel:
             'The world model self_forcing needs diffusers: install it with '
             "`pip install 'diffusers>=0.42,<0.43'`.") from error
     return within_memory(
-        lambda: SelfForcingWorldModel.load(folder),
+        lambda: SelfForcingWorldModel.load(folder, memory_budget_gb=memory_budget_gb),
         'The world model does not fit into the memory: close what else uses the GPU, or take a '
         'smaller one.')

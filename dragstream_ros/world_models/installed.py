@@ -13,7 +13,6 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 from dragstream_ros.world_models.wan import config as wan_config
 from dragstream_ros.world_models.wan import model_folder
-from dragstream_ros.world_models.wan.cost import WanArchitecture
 from dragstream_ros.world_models.wan.memory_plan import plan_memory
 
 GB = 1e9
@@ -96,24 +95,12 @@ def installed(folder: Path) -> InstalledModel:
                 ErrorCode.WEIGHTS_MISMATCH,
                 f'{folder / name} is not the file that {model_folder.CARD} describes: convert '
                 'again, or copy the whole folder again.')
-    plan = plan_memory(_architecture(folder), config, 'bfloat16')
+    plan = plan_memory(model_folder.read_architecture(folder), config, 'bfloat16')
     return InstalledModel(
         'self_forcing', str(folder), sum(path.stat().st_size for path in files), digests,
         card.get('licence', 'not given'),
         f'a CUDA GPU with {plan.total / GB:.1f} GB (window {config.window}, decoder '
         f'{config.decoder})', _obstacle(plan.total))
-
-
-def _architecture(folder: Path) -> WanArchitecture:
-    try:
-        return WanArchitecture.of(*(
-            json.loads((folder / part / model_folder.CONFIG).read_text())
-            for part in ('transformer', 'vae')))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DragStreamError(
-            ErrorCode.WEIGHTS_MISSING,
-            f'{folder} has no readable transformer/config.json and vae/config.json ({error!r}): '
-            'convert both parts into it.') from error
 
 
 def _obstacle(needed_bytes: int) -> str:

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Literal
 
+import torch
+
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.wan import model_folder
 from dragstream_ros.world_models.wan.config import WanConfig
 from dragstream_ros.world_models.wan.cost import (
     WanArchitecture,
@@ -121,6 +125,21 @@ def fit_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType,
         f'This model needs {plan.total / GB:.1f} GB even with a window of {plan.config.window} '
         f'latent frames, and memory_budget_gb allows {budget_gb:g}: raise it, make image_size in '
         'model.json smaller, or take a computer with more.')
+
+
+def plan_loading(folder: Path, device: torch.device, dtype: torch.dtype,
+                 budget_gb: float) -> MemoryPlan:
+    """Plan for a model folder and a device; a budget of 0 is the GPU's memory, or none on a CPU.
+
+    :raises DragStreamError: the folder is no model's, or nothing fits
+    """
+    config, architecture = WanConfig.read(folder), model_folder.read_architecture(folder)
+    budget = budget_gb or None
+    if budget is None and device.type == 'cuda':
+        budget = torch.cuda.get_device_properties(device).total_memory / GB
+    return fit_memory(
+        architecture, config, 'float32' if dtype == torch.float32 else 'bfloat16', budget,
+        has_tiny_decoder=(folder / model_folder.TINY_DECODER).is_file())
 
 
 def _plans(architecture: WanArchitecture, config: WanConfig, dtype: DType,

@@ -17,6 +17,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.wan.autoencoder import WanAutoencoder
 from dragstream_ros.world_models.wan.config import CHANNELS, FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import WanContext
+from dragstream_ros.world_models.wan.memory_plan import plan_loading
 from dragstream_ros.world_models.wan.profiles import wan_profiles
 from dragstream_ros.world_models.wan.prompt import load_prompt
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
@@ -121,11 +122,13 @@ class SelfForcingWorldModel(nn.Module):
 
     @classmethod
     def load(cls, folder: Path | None, device: torch.device | None = None,
-             dtype: torch.dtype | None = None) -> SelfForcingWorldModel:
+             dtype: torch.dtype | None = None, *,
+             memory_budget_gb: float = 0.0) -> SelfForcingWorldModel:
         """Load a folder as docs/wan.md describes; by default to the GPU in bfloat16.
 
-        Without a GPU it is the CPU in float32.  DragStreamError names what is missing, broken or
-        does not fit.
+        Without a GPU it is the CPU in float32.  What is planned is printed first; what is beyond
+        memory_budget_gb (0: the GPU's memory) gives up what memory_plan says.  DragStreamError
+        names what is missing, broken or does not fit.
         """
         if folder is None:
             raise DragStreamError(
@@ -135,7 +138,9 @@ class SelfForcingWorldModel(nn.Module):
         on_gpu = torch.cuda.is_available()
         device = device or torch.device('cuda' if on_gpu else 'cpu')
         dtype = dtype or (torch.bfloat16 if device.type == 'cuda' else torch.float32)
-        config = WanConfig.read(folder)
+        plan = plan_loading(folder, device, dtype, memory_budget_gb)
+        print(plan.describe(), flush=True)
+        config, dtype = plan.config, getattr(torch, plan.dtype)
         transformer = load_part(WanTransformer3DModel, folder / 'transformer', device=device,
                                 dtype=dtype)
         vae = load_part(AutoencoderKLWan, folder / 'vae', device=device, dtype=dtype)

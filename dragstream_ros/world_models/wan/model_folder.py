@@ -17,6 +17,7 @@ from typing import Any
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.whole_file import whole_file
+from dragstream_ros.world_models.wan.cost import WanArchitecture
 
 CONFIG = 'config.json'
 WEIGHTS = 'diffusion_pytorch_model.safetensors'
@@ -54,6 +55,34 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Replace the folder's card."""
     with whole_file(folder / CARD) as path:
         path.write_text(json.dumps(card, indent=1) + '\n')
+
+
+def read_architecture(folder: Path) -> WanArchitecture:
+    """Read the sizes of the transformer and the autoencoder.
+
+    :raises DragStreamError: their configurations are missing or make no sense
+    """
+    configs = []
+    for part in ('transformer', 'vae'):
+        path = folder / part / CONFIG
+        if not path.is_file():
+            raise DragStreamError(
+                ErrorCode.WEIGHTS_MISSING,
+                f'{path} does not exist: set weights_folder to a folder as docs/wan.md describes.')
+        try:
+            configs.append(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+    try:
+        return WanArchitecture.of(*configs)
+    except (KeyError, TypeError, IndexError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DragStreamError:
+    return DragStreamError(
+        ErrorCode.WEIGHTS_UNREADABLE,
+        f'The configuration in {path} cannot be read ({error!r}): copy it again.')
 
 
 def sha256(path: Path, say: Say = silent, *, name: str = '') -> str:
