@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.drag_case import DragCase
 
 SIZE = 64
 SIDE = 14

@@ -85,4 +85,4 @@ def test_an_empty_table_is_a_failure_that_left_the_source(scorer):
 
 
 def test_the_locator_is_checked_against_true_frames_on_the_way(scorer):
-    assert scorer.locator_error_px(4) < 0.3
+    assert scorer.locator_error_px() < 0.3

@@ -11,9 +11,9 @@ from drag_case_maker import make_case
 
 from dragstream_ros.core.drag import validate_command
 from dragstream_ros.evaluation.drag_benchmark import DragResult, summarise
+from dragstream_ros.evaluation.drag_case import DragCase
 from dragstream_ros.evaluation.drag_cases import (
     FIRST_SEED,
-    DragCase,
     DragCaseConfig,
     make_drag_cases,
 )
@@ -38,12 +38,12 @@ def score(**values: float) -> DragScore:
     return DragScore(**{
         'length_px': 20.0, 'error_px': 1.0, 'moved_share': 1.0, 'left_share': 0.0,
         'area_ratio': 1.0, 'psnr_db': 30.0, 'moving_psnr_db': 25.0, 'background_psnr_db': 35.0,
-        'objmc_px': 1.0, 'is_lost': False, 'dai': (0.1, 0.1, 0.1), **values})
+        'flow_warp': 1.0, 'objmc_px': 1.0, 'is_lost': False, 'dai': (0.1, 0.1, 0.1), **values})
 
 
-def result(kind: str, **scores: DragScore) -> DragResult:
-    return DragResult(case=replace(make_case(), kind=kind), scores=scores, frames={},
-                      secs={}, locator_error_px=0.1)
+def result(kind: str, drag_class: str = 'translate', **scores: DragScore) -> DragResult:
+    return DragResult(case=replace(make_case(), kind=kind, drag_class=drag_class), scores=scores,
+                      frames={}, secs={}, locator_error_px=0.1)
 
 
 def test_drags_are_held_out_and_of_both_kinds(cases):
@@ -100,14 +100,17 @@ def test_every_system_predicts_the_second_after_the_past(cases):
         assert frames.shape == cases[0].future.shape and frames.dtype == np.uint8
 
 
-def test_grippers_and_objects_are_counted_apart_and_together():
+def test_classes_and_kinds_are_counted_apart_and_together():
     bad = score(error_px=9.0)
     found = summarise([
         result('gripper', guidance=score(), undragged=bad),
         result('gripper', guidance=bad, undragged=bad),
-        result('object', guidance=score(), undragged=bad)])['summary']
+        result('object', guidance=score(), undragged=bad),
+        result('object', 'rotate', guidance=bad, undragged=bad)])['summary']
     shares = {group: found[group]['systems']['guidance']['success']['value'] for group in found}
-    assert shares == {'all': pytest.approx(2 / 3), 'grippers': 0.5, 'objects': 1.0}
+    assert shares == {
+        'all': 0.5, 'translate': pytest.approx(2 / 3), 'rotate': 0.0,
+        'translate grippers': 0.5, 'translate objects': 1.0}
     assert found['all']['systems']['undragged']['success']['value'] == 0
 
 

@@ -25,6 +25,7 @@ from dragstream_ros.evaluation.console_load import (
 )
 from dragstream_ros.evaluation.drag_benchmark import DragBenchmarkConfig, run_drag_benchmark
 from dragstream_ros.evaluation.drag_cases import DragCaseConfig
+from dragstream_ros.evaluation.drag_drift import DriftConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
 from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
@@ -73,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
     parser.add_argument(
-        '--pictures', type=Path,help='drags, model, plan: folder for a picture of every drag, model.png, plan.png')
+        '--pictures', type=Path,
+        help='drags, model, plan: folder for a picture of every drag, model.png, plan.png')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -133,7 +135,8 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
     console = ConsoleLoadConfig(weights_folder=str(args.weights or ''))
     footage = FootageLoadConfig(weights_folder=str(args.weights or ''))
     if args.quick:
-        drags = replace(drags, cases=DragCaseConfig(n_per_kind=4))
+        drags = replace(drags, cases=DragCaseConfig(n_per_kind=4, n_acted=2),
+                        drift=DriftConfig(scenes=1, looks=(5, 10)))
         model = ModelBenchmarkConfig(
             scenes=SceneConfig(scenes=4),
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),

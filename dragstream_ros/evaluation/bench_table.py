@@ -41,40 +41,72 @@ def _share(values: dict[str, float]) -> str:
 
 
 def _drags(result: dict[str, Any]) -> str:
-    parts = []
-    for group, found in result['summary'].items():
-        rows = []
-        for name, values in found['systems'].items():
-            rows.append([
-                name, _share(values['success']),
-                *(f'{100 * values[key]:.0f}%' for key in ('arrived', 'left_source', 'kept_area')),
-                f'{values["median_error_px"]:.2f}',
-                *(f'{values[key]:.2f}' for key in (
-                    'median_moved_share', 'median_left_share', 'median_area_ratio')),
-                f'{values["median_psnr_db"]:.1f}', f'{values["median_moving_psnr_db"]:.1f}'])
-        n = next(iter(found['systems'].values()))['n']
-        parts.append(table(
-            [f'drags: {group} ({n})', 'success [95%]', 'arrived', 'left', 'area', 'error px',
-             'moved', 'remains', 'area x', 'PSNR', 'moving'], rows))
-        parts.append(table(
-            [f'drags: {group} ({n})', 'ObjMC px', 'lost', 'DAI 1', 'DAI 3', 'DAI 5', 'background',
-             's per s'], [_published(name, values) for name, values in found['systems'].items()]))
-        error = found['locator_error_px']
-        parts.append(f'  the locator itself, in true frames half way: {error["value"]:.2f} px off')
-        for name, gain in found['gain_over_undragged'].items():
-            parts.append(
-                f'  {name} minus undragged, in lengths, paired median: {_interval(gain)}')
-        parts.append('')
-    return '\n'.join(parts).rstrip()
+    summary = result['summary']
+    found = summary['all']
+    n = next(iter(found['systems'].values()))['n']
+    parts = [
+        table([f'drags: all ({n})', 'success [95%]', 'arrived', 'left', 'area', 'error px', 'moved',
+               'remains', 'area x', 'PSNR', 'moving'],
+              [_drag_success(name, values) for name, values in found['systems'].items()]),
+        table([f'drags: all ({n})', 'ObjMC px', 'lost', 'DAI 1', 'DAI 3', 'DAI 5', 'background',
+               'flicker', 's per s'],
+              [_published(name, values) for name, values in found['systems'].items()]),
+        _by_class(summary, 'success', lambda values: _share(values['success'])),
+        _by_class(summary, 'error px', lambda values: _number(values['median_error_px'], 1)),
+        '\n'.join(_drag_lines(found)), _drift(result['drift'])]
+    return '\n\n'.join(parts)
+
+
+def _drag_success(name: str, values: dict[str, Any]) -> list[str]:
+    return [
+        name, _share(values['success']),
+        *(f'{100 * values[key]:.0f}%' for key in ('arrived', 'left_source', 'kept_area')),
+        *(_number(values[key], 2) for key in (
+            'median_error_px', 'median_moved_share', 'median_left_share', 'median_area_ratio')),
+        *(_number(values[key], 1) for key in ('median_psnr_db', 'median_moving_psnr_db'))]
 
 
 def _published(name: str, values: dict[str, Any]) -> list[str]:
     """A row of the published measures."""
-    secs = values['median_secs']
     return [
-        name, f'{values["median_objmc_px"]:.2f}', f'{100 * values["lost_share"]:.0f}%',
+        name, _number(values['median_objmc_px'], 2), f'{100 * values["lost_share"]:.0f}%',
         *(f'{dai:.3f}' for dai in values['mean_dai']),
-        f'{values["median_background_psnr_db"]:.1f}', '' if secs is None else f'{secs:.2f}']
+        _number(values['median_background_psnr_db'], 1), _number(values['median_flow_warp'], 1),
+        _number(values['median_secs'], 2)]
+
+
+def _by_class(
+    summary: dict[str, Any], what: str, cell: Callable[[dict[str, Any]], str]
+) -> str:
+    """A row for each group of drags, a column for each system."""
+    systems = list(summary['all']['systems'])
+    rows = [
+        [f'{group} ({next(iter(found["systems"].values()))["n"]})',
+         *(cell(found['systems'][name]) for name in systems)]
+        for group, found in summary.items()]
+    return table([f'drags: {what}', *systems], rows)
+
+
+def _drag_lines(found: dict[str, Any]) -> list[str]:
+    error = found['locator_error_px']
+    lines = [] if error is None else [
+        f'  the locator itself, in true frames half way: {error["value"]:.2f} px off']
+    return lines + [
+        f'  {name} minus undragged, in lengths, paired median: {_interval(gain)}'
+        for name, gain in found['gain_over_undragged'].items()]
+
+
+def _drift(systems: dict[str, Any]) -> str:
+    rows = [
+        [f'{name}, chunk {look["chunk"]}', _number(look['sharpness'], 2),
+         '-' if look['objects_kept'] is None else f'{100 * look["objects_kept"]:.0f}%',
+         _number(look['frechet'], 2)]
+        for name, looks in systems.items() for look in looks]
+    return table(['drags: again and again', 'sharpness', 'objects kept', 'Frechet-VAE'], rows)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return '-' if value is None else f'{value:.{digits}f}'
 
 
 def _model(result: dict[str, Any]) -> str:

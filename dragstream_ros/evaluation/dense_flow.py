@@ -9,10 +9,11 @@ import numpy as np
 def dense_flow(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Where each pixel of one is in the other, relative to itself: (H, W, 2) float32, px.
 
-    one, other: (H, W, 3) uint8 RGB.
+    one, other: (H, W, 3) uint8 RGB. The fast preset errs by some hundredths of a pixel, and takes a
+    quarter of the time of the next better one.
     """
     greys = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (one, other))
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     return np.asarray(finder.calc(*greys, None))  # type: ignore[call-overload]
 
 

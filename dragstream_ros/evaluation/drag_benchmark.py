@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dragstream_ros.core.world_model import WorldModel
-from dragstream_ros.evaluation.drag_cases import DragCase, DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_case import DragCase
+from dragstream_ros.evaluation.drag_cases import CLASSES, DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_drift import DriftConfig, run_drift
 from dragstream_ros.evaluation.drag_score import DragScore, DragScorer
 from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
-
-HALFWAY = 5     # of ten frames: there the locator is checked against a known answer
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ class DragBenchmarkConfig:
 
     systems: tuple[str, ...] = DEFAULT_SYSTEMS
     seed: int = 0
-    cases: DragCaseConfig = field(default_factory=DragCaseConfig)
+    cases: DragCaseConfig = field(default_factory=lambda: DragCaseConfig(n_acted=25))
+    drift: DriftConfig = field(default_factory=DriftConfig)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,15 +64,18 @@ def run_drag_benchmark(
         result = _run_case(world_model, case, config)
         watch(result)
         results.append(_without_pictures(result))
-    return summarise(results)
+    return {**summarise(results), 'drift': run_drift(world_model, config.drift)}
 
 
 def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
-    """Plain data: every drag, and each system over grippers, objects and all."""
-    groups = {
-        'all': results,
-        'grippers': [result for result in results if result.case.kind == 'gripper'],
-        'objects': [result for result in results if result.case.kind == 'object']}
+    """Plain data: every drag, and each system over all, over each class, and over translations by
+    what was dragged."""
+    groups = {'all': list(results)}
+    groups |= {name: [result for result in results if result.case.drag_class == name]
+               for name in CLASSES}
+    groups |= {f'translate {kind}s': [result for result in groups['translate']
+                                      if result.case.kind == kind]
+               for kind in ('gripper', 'object')}
     summary: dict[str, Any] = {
         group: {
             'systems': {
@@ -79,8 +83,7 @@ def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
                        'median_secs': _median_secs(members, name)}
                 for name in members[0].scores},
             'gain_over_undragged': _gains(members),
-            'locator_error_px': asdict(median_with_interval(
-                [result.locator_error_px for result in members]))}
+            'locator_error_px': _locator_error(members)}
         for group, members in groups.items() if members}
     return {'summary': summary, 'drags': [_drag_as_data(result) for result in results]}
 
@@ -101,12 +104,13 @@ def _run_case(
     _log.info('%s: %s', case.name, {name: score.succeeded for name, score in scores.items()})
     return DragResult(
         case=case, scores=scores, frames=frames, secs=secs,
-        locator_error_px=scorer.locator_error_px(HALFWAY))
+        locator_error_px=scorer.locator_error_px())
 
 
 def _summarise_system(scores: Sequence[DragScore]) -> dict[str, Any]:
-    def median(values: Iterable[float]) -> float:
-        return float(np.nanmedian(list(values)))
+    def median(values: Iterable[float]) -> float | None:
+        known = [value for value in values if np.isfinite(value)]
+        return float(np.median(known)) if known else None
 
     return {
         'n': len(scores),
@@ -122,9 +126,16 @@ def _summarise_system(scores: Sequence[DragScore]) -> dict[str, Any]:
         'median_psnr_db': median(s.psnr_db for s in scores),
         'median_moving_psnr_db': median(s.moving_psnr_db for s in scores),
         'median_background_psnr_db': median(s.background_psnr_db for s in scores),
+        'median_flow_warp': median(s.flow_warp for s in scores),
         'median_objmc_px': median(s.objmc_px for s in scores),
         'lost_share': sum(s.is_lost for s in scores) / len(scores),
         'mean_dai': [float(np.mean(column)) for column in zip(*(s.dai for s in scores))]}
+
+
+def _locator_error(results: Sequence[DragResult]) -> dict[str, float] | None:
+    """None of edits, which have no way."""
+    known = [result.locator_error_px for result in results if np.isfinite(result.locator_error_px)]
+    return asdict(median_with_interval(known)) if known else None
 
 
 def _median_secs(results: Sequence[DragResult], name: str) -> float | None:
@@ -148,12 +159,21 @@ def _gains(results: Sequence[DragResult]) -> dict[str, Any]:
 def _drag_as_data(result: DragResult) -> dict[str, Any]:
     case = result.case
     return {
-        'seed': case.seed, 'start_index': case.start_index, 'thing': case.thing,
-        'kind': case.kind, 'length_px': case.length_px,
+        'class': case.drag_class, 'seed': case.seed, 'start_index': case.start_index,
+        'thing': case.thing, 'kind': case.kind, 'length_px': case.length_px,
         'path_px': case.path_px.round(2).tolist(),
-        'locator_error_px': result.locator_error_px,
-        'scores': {name: {**asdict(score), 'succeeded': score.succeeded}
+        'centre_px': None if case.centre_px is None else case.centre_px.round(2).tolist(),
+        'partner': None if case.partner is None else {
+            'thing': case.partner.thing, 'path_px': case.partner.path_px.round(2).tolist()},
+        'locator_error_px': _or_none(result.locator_error_px),
+        'scores': {name: {**{key: _or_none(value) for key, value in asdict(score).items()},
+                          'succeeded': score.succeeded}
                    for name, score in result.scores.items()}}
+
+
+def _or_none(value: Any) -> Any:
+    """JSON knows no nan."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _without_pictures(result: DragResult) -> DragResult:

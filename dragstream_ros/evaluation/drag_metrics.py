@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dragstream_ros.evaluation.colours import grown
-from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.drag_case import DragCase
+from dragstream_ros.evaluation.flow_warp import flow_warp_difference
 from dragstream_ros.evaluation.metrics import moving_pixels, psnr_db
 from dragstream_ros.masks.track_points import track_through
 
@@ -15,7 +16,7 @@ THING_MARGIN_PX = 4     # around the dragged thing, whose soft edge and shade ar
 def object_motion_error_px(frames: np.ndarray, case: DragCase) -> tuple[float, bool]:
     """ObjMC: mean distance of the handle point, tracked, from the path it was asked to take.
 
-    frames: (10, H, W, 3) uint8 RGB, the second after the case's last frame. The tracker is optical
+    frames: (T, H, W, 3) uint8 RGB, the future after the case's last frame. The tracker is optical
     flow, checked forth and back. Also whether it lost the point: up to where it did, the mean is
     taken of the frames before, and is nan if there are none.
     """
@@ -36,6 +37,15 @@ def dragging_accuracy_index(frames: np.ndarray, case: DragCase, radius_px: int) 
         _patch(picture, point_px, radius_px)
         for picture, point_px in ((case.past[-1], case.path_px[0]), (frames[-1], case.path_px[-1])))
     return float(((before - after) ** 2).sum(-1).mean())
+
+
+def flicker(frames: np.ndarray, case: DragCase) -> float:
+    """Mean flow-warp difference between neighbouring pictures, the last real one included."""
+    if case.is_edit:
+        return float('nan')
+    found = [flow_warp_difference(before, after)
+             for before, after in zip([case.past[-1], *frames], frames)]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float('nan')
 
 
 def background_psnr_db(frames: np.ndarray, case: DragCase) -> float:

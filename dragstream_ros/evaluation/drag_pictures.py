@@ -25,7 +25,7 @@ SIDE = 192
 GAP = 4
 LABEL = 28
 TITLE = 40
-SHOWN = (1, 3, 5, 7, 9)     # of the second's ten frames
+SHOWN = (1, 3, 5, 7, 9)     # of the second's ten frames; an edit has one
 
 
 class DragPictures:
@@ -43,7 +43,7 @@ class DragPictures:
         self._count += 1
         verdicts = ', '.join(
             f'{name} {"yes" if score.succeeded else "no"}' for name, score in result.scores.items())
-        print(f'{self._count:3} {result.case.name:26} {result.case.length_px:4.0f} px: {verdicts}',
+        print(f'{self._count:3} {result.case.name:42} {result.case.length_px:4.0f} px: {verdicts}',
               file=self._out, flush=True)
         if self._folder is None:
             return
@@ -56,6 +56,7 @@ class DragPictures:
 def draw_drag(result: DragResult) -> np.ndarray:
     """Draw (H, W, 3) uint8 RGB: a row for the truth and each system, frames from left to right."""
     case = result.case
+    paths_px = [one.path_px for one in (case, case.partner) if one is not None]
     size = (case.past.shape[2], case.past.shape[1])
     width = LABEL + (1 + len(SHOWN)) * (SIDE + GAP)
     sheet = blank(width, TITLE + len(result.frames) * (SIDE + GAP))
@@ -66,13 +67,16 @@ def draw_drag(result: DragResult) -> np.ndarray:
         first = Box(LABEL, y, SIDE, SIDE)
         if row == 0:
             paste(sheet, case.past[-1], first)
-            draw_path(sheet, in_box(shares(case.path_px, size), first))
+            for path_px in paths_px:
+                draw_path(sheet, in_box(shares(path_px, size), first))
         else:
             _write_score(sheet, first, result, name)
-        for column, index in enumerate(SHOWN, 1):
+        shown = [index for index in SHOWN if index < len(frames)] or [0]
+        for column, index in enumerate(shown, 1):
             box = Box(LABEL + column * (SIDE + GAP), y, SIDE, SIDE)
             paste(sheet, frames[index], box)
-            draw_ring(sheet, in_box(shares(case.path_px[index + 1], size), box), 6)
+            for path_px in paths_px:
+                draw_ring(sheet, in_box(shares(path_px[index + 1], size), box), 6)
     return sheet
 
 

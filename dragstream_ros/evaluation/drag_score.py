@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.drag_case import DragCase
 from dragstream_ros.evaluation.drag_metrics import (
     background_psnr_db,
     dragging_accuracy_index,
+    flicker,
     object_motion_error_px,
 )
 from dragstream_ros.evaluation.metrics import moving_pixels, psnr_db
@@ -24,13 +25,14 @@ DAI_RADII_PX = (1, 3, 5)
 
 @dataclass(frozen=True, kw_only=True)
 class DragScore:
-    """How a predicted second ended.
+    """How a predicted second ended; of two things that were dragged at once, the worse one.
 
     length_px: of the drag, from handle point to its end. error_px: distance of the thing from where
     it truly is at the end. moved_share: how far along the drag it came, 1 where it should be.
     left_share: of the pixels it should have left, how much still shows it. area_ratio: its area
     over its true area, both measured alike. psnr_db, moving_psnr_db: of the second's frames, all
-    pixels and those that truly change. The rest as in drag_metrics: background_psnr_db; objmc_px,
+    pixels and those that truly change. flow_warp: flicker, see flow_warp.py; nan for one frame
+    alone. The rest as in drag_metrics: background_psnr_db; objmc_px,
     and whether the point was lost; dai, for each of DAI_RADII_PX.
     """
 
@@ -42,6 +44,7 @@ class DragScore:
     psnr_db: float
     moving_psnr_db: float
     background_psnr_db: float
+    flow_warp: float
     objmc_px: float
     is_lost: bool
     dai: tuple[float, ...]
@@ -68,16 +71,24 @@ class DragScore:
 
 
 class DragScorer:
-    """Scores pictures of the second of one drag against what really happened."""
+    """Scores pictures of the future of one drag against what really happened."""
 
     def __init__(self, case: DragCase) -> None:
         self._case = case
+        self._partner = None if case.partner is None else DragScorer(case.partner)
         self._locator = ThingLocator(case)
         self._true_area_px = self._locator.locate(case.future[-1]).area_px
         self._moving = moving_pixels(case.future, case.past[-1])
 
     def score(self, frames: np.ndarray) -> DragScore:
-        """Score (10, H, W, 3) uint8 RGB, the predicted second."""
+        """Score (T, H, W, 3) uint8 RGB, the predicted future."""
+        own = self._score(frames)
+        if self._partner is None:
+            return own
+        return max(own, self._partner.score(frames),
+                   key=lambda score: (not score.succeeded, score.error_px))
+
+    def _score(self, frames: np.ndarray) -> DragScore:
         located = self._locator.locate(frames[-1])
         way = self._case.path_px[-1] - self._case.path_px[0]
         objmc_px, is_lost = object_motion_error_px(frames, self._case)
@@ -90,12 +101,19 @@ class DragScorer:
             psnr_db=psnr_db(frames, self._case.future),
             moving_psnr_db=psnr_db(frames, self._case.future, self._moving),
             background_psnr_db=background_psnr_db(frames, self._case),
+            flow_warp=flicker(frames, self._case),
             objmc_px=objmc_px, is_lost=is_lost,
             dai=tuple(dragging_accuracy_index(frames, self._case, radius_px)
                       for radius_px in DAI_RADII_PX))
 
-    def locator_error_px(self, index: int) -> float:
-        """How far off the locator is in a true frame of the way, whose handle point is known."""
+    def locator_error_px(self) -> float:
+        """How far off the locator is in a true frame half-way, whose handle point is known.
+
+        nan for an edit, which has no way.
+        """
+        if self._case.is_edit:
+            return float('nan')
+        index = len(self._case.future) // 2
         located = self._locator.locate(self._case.future[index])
         truth = self._case.path_px[index + 1] - self._case.path_px[-1]
         return float(np.linalg.norm(located.error_px - truth))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,11 @@ from dragstream_ros.core.distribution_rectification import DistributionRectifica
 from dragstream_ros.core.drag_guidance import PROFILES, DragGuidanceConfig
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig
 from dragstream_ros.core.world_model import WorldModel
-from dragstream_ros.evaluation.drag_cases import DragCase
+from dragstream_ros.evaluation.drag_case import DragCase
 from dragstream_ros.evaluation.paste_along import paste_along
-from dragstream_ros.evaluation.predict import Control, predict_frames
+from dragstream_ros.evaluation.predict import Control, predict_edit, predict_frames
 
-# From a world model, a case and the seed of the noise to the second (10, H, W, 3) uint8 RGB.
+# From a world model, a case and the seed of the noise to what the case calls its future.
 System = Callable[[WorldModel, DragCase, int], np.ndarray]
 
 FAST = PROFILES['fast']
@@ -27,10 +28,13 @@ def _predicted(control: Control | None, guidance: DragGuidanceConfig = FAST, *,
                with_mask: bool = False) -> System:
     """Predict by the stream; control None: undragged. with_mask: the thing's true one is told."""
     def system(world_model: WorldModel, case: DragCase, seed: int) -> np.ndarray:
+        command = case.command(with_mask=with_mask) if control else None
+        how: dict[str, Any] = {
+            'control': control or 'conditioned', 'guidance': guidance, 'seed': seed}
+        if case.is_edit:
+            return predict_edit(world_model, case.past, case.stamps_ns(), command, **how)
         return predict_frames(
-            world_model, case.past, case.stamps_ns(), len(case.future),
-            case.command(with_mask=with_mask) if control else None,
-            control=control or 'conditioned', guidance=guidance, seed=seed)
+            world_model, case.past, case.stamps_ns(), len(case.future), command, **how)
 
     return system
 
@@ -58,4 +62,4 @@ SYSTEMS: dict[str, System] = {
     # No world model at all: what a picture editor would do.
     'paste': _pasted,
 }
-DEFAULT_SYSTEMS = ('undragged', 'conditioned', 'guidance')
+DEFAULT_SYSTEMS = ('undragged', 'paste', 'conditioned', 'guidance')

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
-from dragstream_ros.evaluation.drag_cases import FIRST_SEED, FRAME_RATE_HZ, NS, PALM_POINT
+from dragstream_ros.evaluation.drag_case import FRAME_RATE_HZ, NS, PALM_POINT
+from dragstream_ros.evaluation.drag_cases import FIRST_SEED
 from dragstream_ros.simulation.episode import Episode, generate_episode
 
 

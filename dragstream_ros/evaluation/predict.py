@@ -35,3 +35,22 @@ def predict_frames(
     while (chunk := stream.step()) is not None:
         chunks.append(chunk.frames)
     return np.concatenate(chunks)[:count]
+
+
+def predict_edit(
+        world_model: WorldModel, past: np.ndarray, stamps_ns: Sequence[int],
+        command: DragCommand | None, *, control: Control = 'conditioned',
+        guidance: DragGuidanceConfig | None = None, seed: int = 0) -> np.ndarray:
+    """(1, H, W, 3) uint8 RGB: the last frame of the first chunk after the past, redone by an edit.
+
+    Without a command, as it was predicted at first. All else as for predict_frames.
+    """
+    stream = DragStream(world_model, guidance, StreamConfig(control=control, seed=seed),
+                        grow=grow_region)
+    stream.reset(past, stamps_ns)
+    chunk = stream.step()
+    if command is not None:
+        stream.push_drag(command)
+        chunk = stream.step()
+    assert chunk is not None, 'a stream that was just reset has something to predict'
+    return chunk.frames[-1:]

@@ -10,8 +10,9 @@ import numpy as np
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.colours import ALIKE, DIFFERENT, core, grown, to_lab
-from dragstream_ros.evaluation.drag_cases import STILL_PX, DragCaseConfig, make_drag_cases
-from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
+from dragstream_ros.evaluation.drag_case import STILL_PX
+from dragstream_ros.evaluation.drag_cases import DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_systems import SYSTEMS
 from dragstream_ros.evaluation.metrics import median_with_interval
 from dragstream_ros.evaluation.paint_over import paint_over
 from dragstream_ros.evaluation.thing_locator import vertex
@@ -27,7 +28,7 @@ class SideMotionConfig:
     least_area_px: of a still object, to be seen at both ends of the drag.
     """
 
-    systems: tuple[str, ...] = DEFAULT_SYSTEMS
+    systems: tuple[str, ...] = ('undragged', 'conditioned', 'guidance')
     seed: int = 0
     cases: DragCaseConfig = field(default_factory=lambda: DragCaseConfig(n_per_kind=6))
     least_area_px: int = 60

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from dragstream_ros.evaluation.colours import ALIKE, DIFFERENT, core, grown, nearest, to_lab
-from dragstream_ros.evaluation.drag_cases import DragCase, left_behind
+from dragstream_ros.evaluation.drag_case import DragCase, left_behind
 
 SEARCH_MARGIN_PX = 16   # beyond source and target
 AREA_MARGIN_PX = 4      # around the thing: further off, what looks like it is not part of it

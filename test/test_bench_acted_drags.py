@@ -1,0 +1,112 @@
+"""Drags that are acted out for the benchmark: each class is what it is called, and can be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from drag_case_maker import make_case
+
+from dragstream_ros.core.drag import DragMode, Operation, validate_command
+from dragstream_ros.evaluation.acted_drags import MOTIONS
+from dragstream_ros.evaluation.drag_case import DragCase
+from dragstream_ros.evaluation.drag_cases import FIRST_SEED, DragCaseConfig, make_drag_cases
+from dragstream_ros.evaluation.drag_score import DragScorer
+from dragstream_ros.evaluation.drag_systems import SYSTEMS
+from dragstream_ros.simulation.no_graphics import NoGraphics
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+
+@pytest.fixture(scope='module')
+def cases() -> dict[str, DragCase]:
+    try:
+        return {case.drag_class: case for case in make_drag_cases(
+            DragCaseConfig(n_per_kind=0, n_acted=1))}
+    except NoGraphics as reason:
+        pytest.skip(str(reason))
+
+
+def test_there_is_a_drag_of_each_class_in_scenes_that_are_held_out(cases):
+    assert list(cases) == list(MOTIONS)
+    assert len({case.seed for case in cases.values()}) == len(MOTIONS)
+    assert all(case.seed >= FIRST_SEED for case in cases.values())
+
+
+def test_each_is_a_drag_that_an_operator_could_send(cases):
+    for name, case in cases.items():
+        command = case.command()
+        validate_command(command)
+        assert len(command.handles) == (2 if name == 'two_handles' else 1)
+        assert command.mode == (DragMode.EDIT if name == 'edit' else DragMode.ANIMATE)
+        assert command.handles[0].operation == (
+            Operation.ROTATE if name == 'rotate' else Operation.TRANSLATE)
+
+
+def test_before_it_the_world_is_at_rest_and_only_what_is_dragged_moves(cases):
+    for case in cases.values():
+        assert (case.past == case.past[-1]).all()
+        away = ~np.any([one.start_whole | one.future_whole.any(0)
+                        for one in (case, case.partner) if one is not None], axis=0)
+        change = np.abs(case.future[-1].astype(int) - case.past[-1])[away]
+        assert np.percentile(change, 80) < 4     # shadows move along
+
+
+def test_what_turns_stays_about_its_centre(cases):
+    case = cases['rotate']
+    arms = np.linalg.norm(case.path_px - case.centre_px, axis=1)
+    assert case.length_px >= 5.0
+    assert arms.max() < 1.6 * arms.min()        # seen at a slant
+    middles = [np.argwhere(mask).mean(0) for mask in (case.start_mask, case.future_masks[-1])]
+    assert np.linalg.norm(middles[1] - middles[0]) < 0.6 * case.length_px
+
+
+def test_what_swings_about_its_end_is_told_by_the_way_of_the_other_end(cases):
+    case = cases['deform']
+    middles = [np.argwhere(mask).mean(0)[::-1]
+               for mask in (case.start_mask, case.future_masks[-1])]
+    assert np.linalg.norm(middles[1] - middles[0]) < 0.9 * case.length_px
+
+
+def test_two_things_go_their_own_ways(cases):
+    one, other = cases['two_handles'], cases['two_handles'].partner
+    assert one.thing != other.thing
+    assert min(one.length_px, other.length_px) >= 10
+    assert one.future is not other.future and (one.future == other.future).all()
+
+
+def test_an_edit_asks_for_one_frame(cases):
+    assert len(cases['edit'].future) == 1 and len(cases['edit'].path_px) == 2
+
+
+def test_long_is_over_forty_pixels_and_occluded_is_out_of_sight(cases):
+    assert cases['long'].length_px > 40
+    case = cases['through_occlusion']
+    areas = case.future_masks.sum((1, 2)) / case.start_mask.sum()
+    assert areas.min() < 0.5 and areas[-1] > 0.6
+
+
+def test_the_measure_tells_the_truth_from_a_picture_that_is_held(cases):
+    for case in cases.values():
+        scorer = DragScorer(case)
+        held = np.repeat(case.past[-1:], len(case.future), axis=0)
+        assert scorer.score(case.future).succeeded
+        assert not scorer.score(held).succeeded
+
+
+def test_of_two_things_the_worse_one_counts():
+    case = replace(make_case(), partner=make_case(way=(-10.0, 5.0)))
+    assert not DragScorer(case).score(case.future).succeeded
+    assert DragScorer(replace(case, partner=None)).score(case.future).succeeded
+
+
+def test_every_system_answers_an_edit_with_a_frame(cases):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = TabletopWorldModel().eval().requires_grad_(False)
+    case = cases['edit']
+    frames = {name: SYSTEMS[name](model, case, 0)
+              for name in ('undragged', 'paste', 'conditioned', 'guidance')}
+    assert all(found.shape == case.future.shape for found in frames.values())
+    assert (frames['conditioned'] != frames['undragged']).any()
