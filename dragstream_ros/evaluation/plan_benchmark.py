@@ -26,12 +26,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class PlanBenchmarkConfig:
-    """What is measured; the seed is that of candidates and of the stream's noise."""
+    """What is measured; the seed is that of candidates and of the stream's noise.
+
+    branches: how many are held at once, to weigh them.
+    """
 
     systems: tuple[str, ...] = tuple(SYSTEMS)
     seed: int = 0
     cases: PlanCaseConfig = field(default_factory=PlanCaseConfig)
     load: PlanLoadConfig = field(default_factory=PlanLoadConfig)
+    branches: int = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +73,7 @@ def run_plan_benchmark(
             name: getattr(result, name)
             for name in ('name', 'kind', 'way_px', 'distance_px', 'secs')}))
     return {
-        **summarise(results), 'branches': measure_branches(world_model),
+        **summarise(results), 'branches': measure_branches(world_model, n_branches=config.branches),
         'load': run_plan_load(world_model, config.load)}
 
 

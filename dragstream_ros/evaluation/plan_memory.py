@@ -15,10 +15,8 @@ from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.planning.candidates import smooth_drag
 
-N_BRANCHES = 32
 
-
-def measure_branches(world_model: WorldModel, *, n_branches: int = N_BRANCHES) -> dict[str, float]:
+def measure_branches(world_model: WorldModel, *, n_branches: int) -> dict[str, float]:
     """Hold so many branches that are each a chunk on their way; bytes for each."""
     width, height = world_model.image_size
     noise = np.random.default_rng(0).integers(0, 255, (10, height, width, 3), np.uint8)

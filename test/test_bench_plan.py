@@ -1,0 +1,118 @@
+"""The planning benchmark: its scenes, what is compared and summed up; and `dragstream plan`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dragstream_ros.evaluation import plan_command
+from dragstream_ros.evaluation.bench_table import TABLES
+from dragstream_ros.evaluation.picture_files import read_picture, write_picture
+from dragstream_ros.evaluation.plan_benchmark import (
+    PlanBenchmarkConfig,
+    PlanResult,
+    run_plan_benchmark,
+    summarise,
+)
+from dragstream_ros.evaluation.plan_cases import PlanCase, PlanCaseConfig, make_plan_cases
+from dragstream_ros.evaluation.plan_load import PlanLoadConfig
+from dragstream_ros.evaluation.plan_pictures import PlanPictures
+from dragstream_ros.simulation.no_graphics import NoGraphics
+from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+
+TINY = PlanBenchmarkConfig(
+    systems=('straight', 'simulator_16'), cases=PlanCaseConfig(scenes=1), branches=4,
+    load=PlanLoadConfig(secs=2.0, candidates=2, planning_shares=(0.5,)))
+
+
+@pytest.fixture(scope='module')
+def model() -> TabletopWorldModel:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return TabletopWorldModel().eval().requires_grad_(False)
+
+
+@pytest.fixture
+def cases() -> Iterator[PlanCase]:
+    try:
+        yield (case for case in make_plan_cases(PlanCaseConfig(scenes=2)))
+    except NoGraphics as reason:
+        pytest.skip(str(reason))
+
+
+def test_a_goal_can_be_reached_by_a_drag_and_trying_leaves_no_trace(cases):
+    kinds = []
+    for case in cases:
+        kinds.append(case.kind)
+        picture, end_px = case.carry_out(case.drag_to(case.goal_px))
+        assert case.past.shape == (10, 128, 128, 3) and 10 <= case.way_px
+        assert np.linalg.norm(end_px - case.goal_px) < 3.0
+        still, stays_px = case.carry_out(case.drag_to(case.grab_px))
+        assert np.linalg.norm(stays_px - case.grab_px) < 0.5
+        assert np.abs(still.astype(int) - case.past[-1]).mean() < 1.0
+        assert np.abs(picture.astype(int) - case.goal_image).mean() < 3.0
+    assert kinds == ['gripper', 'object']
+
+
+def test_the_summary_says_who_reached_the_goal_and_how_much_further_off_than_straight():
+    results = [
+        PlanResult(name=f's{i}', kind='gripper', way_px=20.0, secs={'a': 2.0},
+                   distance_px={'a': 1.0 + i, 'straight': 1.0, 'nothing': 20.0})
+        for i in range(7)]
+    found = summarise(results)['summary']['all']
+    assert found['a']['success']['value'] == pytest.approx(4 / 7)
+    assert found['nothing']['success']['value'] == 0.0
+    assert found['a']['more_than_straight_px']['value'] == 3.0
+    assert found['a']['median_secs'] == 2.0 and found['nothing']['median_secs'] is None
+
+
+def test_the_benchmark_gives_data_for_json_a_table_and_a_picture(model, tmp_path):
+    try:
+        result = run_plan_benchmark(model, TINY, PlanPictures(tmp_path / 'plan.png', io.StringIO()))
+    except NoGraphics as reason:
+        pytest.skip(str(reason))
+    json.dumps(result)
+    found = result['summary']['all']
+    assert set(found) == {'straight', 'simulator_16', 'nothing'}
+    assert found['simulator_16']['distance_px']['value'] < found['nothing']['distance_px']['value']
+    assert 0 < result['branches']['computed_bytes'] < 20e6
+    share, = result['load']['shares']
+    assert share['planning_share'] == 0.5 and share['live_hz'] > 0
+    assert result['load']['answer_secs'] > 0
+    table = TABLES['plan'](result)
+    assert '| straight |' in table and 'planning_share' in table
+    assert read_picture(tmp_path / 'plan.png').ndim == 3
+
+
+def plan(model: TabletopWorldModel, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(plan_command, 'load_world_model', lambda folder: model)
+    parser = argparse.ArgumentParser()
+    plan_command.add_arguments(parser)
+    return plan_command.main(parser.parse_args(list(words)))
+
+
+def test_a_drag_is_planned_from_a_picture_to_its_goal(model, monkeypatch, tmp_path: Path, capsys):
+    for name, x in (('now', 100), ('goal', 160)):
+        picture = np.full((192, 256, 3), 120, np.uint8)
+        cv2.circle(picture, (x, 90), 16, (220, 40, 30), cv2.FILLED)
+        write_picture(tmp_path / f'{name}.png', picture)
+    status = plan(
+        model, monkeypatch, str(tmp_path / 'now.png'), '--goal', str(tmp_path / 'goal.png'),
+        '--candidates', '4', '--output', str(tmp_path / 'out'))
+    assert status == 0 and 'the best of 4 futures' in capsys.readouterr().out
+    found = json.loads((tmp_path / 'out' / 'plan.json').read_text())
+    assert np.array(found['path_px']).shape == (11, 2) and found['tried'] == 4
+    assert (tmp_path / 'out' / 'best.mp4').stat().st_size > 0
+
+
+def test_a_plan_without_a_goal_is_refused_in_a_sentence(model, monkeypatch, capsys):
+    assert plan(model, monkeypatch, 'now.png') == 2
+    assert '--goal' in capsys.readouterr().err
