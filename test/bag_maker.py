@@ -26,13 +26,13 @@ def write_bag(
     storage: StoragePlugin = StoragePlugin.MCAP,
     image_topics: tuple[str, ...] = ('/cam/image_raw',),
     focal_px: float = 0.0,
-    is_zstd: bool = False,
+    zstd: CompressionMode = CompressionMode.NONE,
     drags: Sequence[Drag] = (),
 ) -> pathlib.Path:
     """A square that moves, at 10 Hz; stamps from 1 s on, recorded from START_NS on."""
     writer = Writer(folder, version=9, storage_plugin=storage)
-    if is_zstd:
-        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    if zstd is not CompressionMode.NONE:
+        writer.set_compression(zstd, CompressionFormat.ZSTD)
     store = typestore()
     kind = 'sensor_msgs/msg/CompressedImage' if is_compressed else 'sensor_msgs/msg/Image'
     with writer:

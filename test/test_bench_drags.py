@@ -10,6 +10,7 @@ import torch
 from drag_case_maker import make_case
 
 from dragstream_ros.core.drag import validate_command
+from dragstream_ros.evaluation.bench_table import TABLES
 from dragstream_ros.evaluation.drag_benchmark import DragResult, summarise
 from dragstream_ros.evaluation.drag_case import DragCase
 from dragstream_ros.evaluation.drag_cases import (
@@ -122,6 +123,16 @@ def test_the_gain_is_paired_drag_by_drag():
     gain = found['summary']['all']['gain_over_undragged']['guidance']
     assert gain['value'] == pytest.approx(0.4)
     assert gain['low'] == pytest.approx(0.3) and gain['high'] == pytest.approx(0.5)
+
+
+def test_the_table_has_a_row_for_every_class_and_for_a_stream_that_is_dragged_again():
+    found = summarise([result('object', guidance=score()),
+                       result('object', 'edit', guidance=score(flow_warp=float('nan')))])
+    look = {'chunk': 5, 'sharpness': 0.9, 'objects_kept': None, 'frechet': 0.1}
+    lines = TABLES['drags']({**found, 'drift': {'guidance': [look]}}).splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith(('translate (', 'edit ('))] == [
+        ['translate', '(1)'], ['edit', '(1)']] * 2
+    assert any(line.startswith('guidance, chunk 5') for line in lines)
 
 
 def test_every_drag_is_published_with_what_makes_it_again():

@@ -7,9 +7,11 @@ import shutil
 import numpy as np
 import pytest
 from bag_maker import START_NS, write_bag
+from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
 from rclpy.serialization import serialize_message
 from recording_maker import image, ns
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from dragstream_ros.adapters.image import image_from_array
@@ -106,13 +108,29 @@ def test_starts_can_be_given():
 
 @pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize('is_compressed', [False, True])
-def test_bags_are_read_in_both_formats_raw_and_compressed(tmp_path, storage, is_compressed):
-    bag = write_bag(tmp_path / 'bag', storage=storage, is_compressed=is_compressed, is_zstd=True)
+@pytest.mark.parametrize('zstd', [CompressionMode.MESSAGE, CompressionMode.FILE])
+def test_bags_are_read_in_both_formats_raw_and_compressed(tmp_path, storage, is_compressed, zstd):
+    bag = write_bag(tmp_path / 'bag', storage=storage, is_compressed=is_compressed, zstd=zstd)
     footage = open_footage(bag)
     shots = list(footage.shots())
     assert len(shots) == 20 and shots[0].stamp_ns == ns(1.0)
     assert shots[0].decode().shape == (48, 64, 3)
     assert not footage.problems and 'synthetic' in footage.notes[0]
+
+
+@pytest.mark.parametrize('compression', [CompressionType.LZ4, CompressionType.ZSTD])
+def test_an_mcap_file_may_be_compressed_in_itself(tmp_path, compression):
+    path = tmp_path / 'camera.mcap'
+    with path.open('wb') as file:
+        writer = McapWriter(file, compression=compression)
+        writer.start('ros2')
+        schema = writer.register_schema('sensor_msgs/msg/Image', 'ros2msg', b'')
+        channel = writer.register_channel('/image', 'cdr', schema)
+        for number in range(20):
+            writer.add_message(channel, START_NS + number, serialize_message(image(0.1 * number)),
+                               START_NS + number)
+        writer.finish()
+    assert len(list(open_footage(path).shots())) == 20
 
 
 def write_images(folder, *, size=(64, 48), stamp_secs=None, count=20):

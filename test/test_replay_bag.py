@@ -5,7 +5,7 @@ import pytest
 from bag_maker import START_NS, write_bag
 from rclpy.serialization import serialize_message
 from recording_maker import clip, drag, image, picture
-from rosbags.rosbag2 import Reader, StoragePlugin
+from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin
 
 from dragstream_ros.evaluation.image_bag import (
     CAMERA_INFO,
@@ -46,7 +46,7 @@ def test_zero_focal_length_means_not_calibrated(tmp_path):
 
 
 def test_compressed_messages_are_read_through_the_folder_and_refused_without_it(tmp_path):
-    folder = write_bag(tmp_path / 'bag', is_zstd=True)
+    folder = write_bag(tmp_path / 'bag', zstd=CompressionMode.MESSAGE)
     assert next(open_image_bag(folder).messages()).stamp_ns == 1_000_000_000
     with pytest.raises(BagError, match='please name its folder'):
         list(open_image_bag(folder / 'bag.mcap').messages())
