@@ -12,7 +12,7 @@ from stub_world_model import StubStream
 
 from dragstream_ros.core.drag import DragCommand, validate_command
 from dragstream_ros.planning.candidates import Idea, drags, ideas_over_scene, smooth_drag
-from dragstream_ros.planning.cross_entropy import CrossEntropyConfig, refine
+from dragstream_ros.planning.cross_entropy import CrossEntropyConfig, evenly_normal, refine
 from dragstream_ros.planning.future import Future
 from dragstream_ros.planning.goal_distance import PlanningGoal
 from dragstream_ros.planning.lanes import Lanes
@@ -139,6 +139,20 @@ def test_the_cross_entropy_method_finds_the_lowest_place_of_a_bowl():
         errors.append(np.linalg.norm(search.tried[search.best] - low))
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.3
     assert len(search.tried) == len(search.costs) == 120 and search.rounds.max() == 5
+
+
+def test_candidates_are_normal_and_leave_no_holes():
+    drawn = evenly_normal(400, 2, np.random.default_rng(0))
+    assert np.abs(drawn.mean(0)).max() < 0.05 and np.abs(drawn.std(0) - 1).max() < 0.05
+    few = evenly_normal(12, 2, np.random.default_rng(0))
+    apart = np.linalg.norm(few[:, None] - few, axis=-1) + 9 * np.eye(12)
+    assert apart.min() > 0.25
+
+
+@pytest.mark.parametrize(('candidates', 'rounds', 'sizes'), [
+    (16, 3, [10, 3, 3]), (64, 4, [38, 9, 9, 8]), (5, 1, [5]), (2, 3, [1, 1])])
+def test_rounds_have_all_the_candidates(candidates, rounds, sizes):
+    assert CrossEntropyConfig(candidates=candidates, rounds=rounds).sizes() == sizes
 
 
 def test_the_planner_picks_the_right_one_of_obvious_ideas():

@@ -73,7 +73,7 @@ def _planned(control: Control | None, candidates: int) -> System:
 
 def _search(futures: Futures, case: PlanCase, candidates: int, seed: int) -> Plan:
     planner = Planner(futures, image_size=IMAGE_SIZE, config=PlannerConfig(
-        search=CrossEntropyConfig(candidates=candidates, rounds=2 if candidates < 32 else 4),
+        search=CrossEntropyConfig(candidates=candidates, rounds=3 if candidates < 32 else 4),
         seed=seed + case.seed))
     goal = PlanningGoal(image=case.goal_image, start=case.past[-1])
     return planner.plan(

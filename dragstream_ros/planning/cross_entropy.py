@@ -1,13 +1,14 @@
 """The cross-entropy method: draw candidates, keep the best few, draw the next ones around them.
 
 Rubinstein, The Cross-Entropy Method for Combinatorial and Continuous Optimization, 1999; here with
-independent normal distributions.
+independent normal distributions, drawn evenly: with a dozen candidates, clumps and holes matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -16,14 +17,24 @@ import numpy as np
 class CrossEntropyConfig:
     """How hard to look.
 
-    candidates: all of them, over all rounds. elite_share: of a round's candidates, those that the
-    next is drawn around. least_std: below it nothing is gained by looking closer.
+    candidates: all of them, over all rounds. first_share: of them, those of the first round, which
+    has to find the place; the others share the rest. elite_share: of a round's candidates, those
+    that the next is drawn around. least_std: below it nothing is gained by looking closer.
     """
 
     candidates: int = 16
-    rounds: int = 2
+    rounds: int = 3
+    first_share: float = 0.6
     elite_share: float = 0.3
     least_std: float = 1.0
+
+    def sizes(self) -> list[int]:
+        """How many candidates each round has."""
+        if self.rounds == 1:
+            return [self.candidates]
+        first = round(self.first_share * self.candidates)
+        rest = np.array_split(np.arange(self.candidates - first), self.rounds - 1)
+        return [first, *(len(part) for part in rest if len(part))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,13 +57,14 @@ def refine(
 ) -> Search:
     """Look for the lowest cost, starting around mean (d,) with a spread of std (d,).
 
-    cost: of candidates (n, d), a round at a time, (n,). The middle of each round is tried itself.
+    cost: of candidates (n, d), a round at a time, (n,). The first candidate is the mean itself.
     """
-    sizes = [len(part) for part in np.array_split(np.arange(config.candidates), config.rounds)]
+    sizes = config.sizes()
     tried, costs = np.zeros((0, len(mean))), np.zeros(0)
-    for size in sizes:
-        drawn = mean + std * np.concatenate(
-            [np.zeros((1, len(mean))), rng.standard_normal((size - 1, len(mean)))])
+    for index, size in enumerate(sizes):
+        drawn = mean + std * evenly_normal(size, len(mean), rng)
+        if index == 0:
+            drawn[0] = mean
         tried, costs = np.concatenate([tried, drawn]), np.concatenate([costs, cost(drawn)])
         # The elite is of this round, or the spread would shrink around an early lucky one. The
         # middle goes on from the best of all: a round of few may miss what an earlier one had.
@@ -61,3 +73,18 @@ def refine(
         mean = tried[costs.argmin()]
         std = np.maximum(np.sqrt(((elite - mean) ** 2).mean(0)), config.least_std)
     return Search(tried=tried, costs=costs, rounds=np.repeat(np.arange(len(sizes)), sizes))
+
+
+def evenly_normal(count: int, dimensions: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, dimensions) of a standard normal distribution, evenly spread over it.
+
+    An additive recurrence with powers of the generalised golden ratio (Roberts, 2018), which keeps
+    its points apart, from a random start.
+    """
+    ratio = 2.0
+    for _ in range(32):  # the root of x ** (d + 1) = x + 1
+        ratio = (1.0 + ratio) ** (1.0 / (dimensions + 1))
+    steps = ratio ** -np.arange(1.0, dimensions + 1.0)
+    places = (rng.uniform(size=dimensions) + np.arange(count)[:, None] * steps) % 1.0
+    quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
+    return np.asarray(quantile(np.clip(places, 1e-3, 1.0 - 1e-3)))
