@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org
 TORCH := torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := sim,ray,video,parquet,wan,test,dev
+EXTRAS := sim,ray,video,parquet,wan,prompt,test,dev
 EDITABLE := -e
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/* msg/* action/*)
 

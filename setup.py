@@ -71,6 +71,7 @@ EXTRAS = {
     'video': ['av>=12'],  # PyAV: videos that OpenCV reads nothing of
     'parquet': ['pyarrow>=14'],  # dragstream evaluate: starts.parquet
     'wan': ['diffusers>=0.42,<0.43'],
+    'prompt': ['diffusers>=0.42,<0.43', 'transformers>=4.56,<6'],  # dragstream convert --prompt
     'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8'],  # playwright drives apt's chromium
     'dev': ['pre-commit>=4', *LINT],
     # For `colcon build` and `colcon test` against the wheels.

@@ -23,7 +23,10 @@ from dragstream_ros.world_models.wan import model_folder
 from dragstream_ros.world_models.wan.checkpoint_file import read_checkpoint, weights_of
 from dragstream_ros.world_models.wan.config import CHANNELS
 from dragstream_ros.world_models.wan.config import FILE_NAME as MODEL_JSON
+from dragstream_ros.world_models.wan.encode_prompt import encode_prompt
 from dragstream_ros.world_models.wan.model_folder import Say, silent
+from dragstream_ros.world_models.wan.prompt import FILE_NAME as PROMPT
+from dragstream_ros.world_models.wan.prompt import KEY
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
 
 HEAD_DIM = 128          # of every Wan model; the weights do not tell it
@@ -48,16 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='Wan2.1_VAE.pth, or a diffusers folder')
     parser.add_argument('--tiny-decoder', type=Path, metavar='FILE',
                         help='taew2_1.pth or .safetensors')
+    parser.add_argument('--text-encoder', type=Path, metavar='FOLDER',
+                        help='with text_encoder and tokenizer in it: encodes --prompt')
+    parser.add_argument('--prompt', metavar='TEXT', help='what every prediction goes by')
     parser.add_argument('--licence', metavar='TEXT', help='written into the model card')
 
 
 def main(args: argparse.Namespace) -> int:
-    if not any((args.checkpoint, args.vae, args.tiny_decoder)):
-        print('dragstream convert: Name a checkpoint, --vae or --tiny-decoder.', file=sys.stderr)
+    if not any((args.checkpoint, args.vae, args.tiny_decoder, args.text_encoder)):
+        print('dragstream convert: Name a checkpoint, --vae, --tiny-decoder or --text-encoder.',
+              file=sys.stderr)
+        return 2
+    if (args.text_encoder is None) != (args.prompt is None):
+        print('dragstream convert: --text-encoder and --prompt go together.', file=sys.stderr)
         return 2
     try:
         convert(args.output, checkpoint=args.checkpoint, vae=args.vae,
-                tiny_decoder=args.tiny_decoder, weights=args.weights,
+                tiny_decoder=args.tiny_decoder, text_encoder=args.text_encoder,
+                prompt=args.prompt or '', weights=args.weights,
                 dtype=DTYPES[args.dtype], licence=args.licence, say=_tell)
     except (DragStreamError, OSError) as error:
         print(f'dragstream convert: {error}', file=sys.stderr)
@@ -67,7 +78,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def convert(folder: Path, *, checkpoint: Path | None = None, vae: Path | None = None,
-            tiny_decoder: Path | None = None, weights: str = 'generator_ema',
+            tiny_decoder: Path | None = None, text_encoder: Path | None = None, prompt: str = '',
+            weights: str = 'generator_ema',
             dtype: torch.dtype = torch.bfloat16, licence: str | None = None,
             say: Say = silent) -> None:
     """Write the parts whose sources are given; every file is whole or not there.
@@ -84,13 +96,16 @@ def convert(folder: Path, *, checkpoint: Path | None = None, vae: Path | None = 
         (model_folder.TRANSFORMER, checkpoint,
          lambda source: read_transformer(source, weights, dtype)),
         (model_folder.VAE, vae, read_vae),
-        (model_folder.TINY_DECODER, tiny_decoder, read_tiny_decoder)]
+        (model_folder.TINY_DECODER, tiny_decoder, read_tiny_decoder),
+        (PROMPT, text_encoder, lambda source: ({KEY: encode_prompt(prompt, source)}, None))]
     for name, source, read in jobs:
         if source is not None:
             say(f'reading {source}')
             state, config = read(source)
             parts[name] = {'source': _describe(source, say),
                            **_write(folder / name, state, config, say)}
+    if text_encoder is not None:
+        card['prompt'] = prompt
     run = folder / MODEL_JSON
     if not run.is_file():
         with whole_file(run) as partial:
