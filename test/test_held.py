@@ -76,12 +76,26 @@ def test_what_is_held_turns_clockwise_about_its_centre() -> None:
     assert (columns.mean(), rows.mean()) == pytest.approx((45.5, 34.5), abs=0.6)
 
 
-def test_what_it_leaves_is_where_it_was_when_grabbed_and_before_the_chunk() -> None:
+def test_what_it_leaves_is_where_the_frame_before_the_chunk_shows_it() -> None:
     pixels = picture()
     command = drag((35, 45), (75, 45), mask=mask_of(pixels))
-    left = Held.of(command, pixels, np.array([0.5, 0.75, 1.0])).left()
-    assert left[45, 35] and left[45, 55] and not left[45, 75]
-    assert left[40 - RIM_PX, 30] and not left[40 - RIM_PX - 1, 30]
+    left = Held.of(command, pixels, np.array([0.5, 0.75, 1.0])).left()[-1]
+    assert left[45, 55] and not left[45, 35] and not left[45, 75]
+    assert left[40 - RIM_PX, 50] and not left[40 - RIM_PX - 1, 50]
+
+
+def test_what_hardly_moves_leaves_nothing() -> None:
+    pixels = picture()
+    command = drag((35, 45), (35.6, 45), mask=mask_of(pixels))
+    early, late = Held.of(command, pixels, HALF_WAY_AND_END).left()
+    assert not early.any() and late.any()
+
+
+def test_what_turns_on_the_spot_leaves_its_corners() -> None:
+    pixels = picture()
+    turned = drag((40, 45), (34.5, 50.5), mask=mask_of(pixels), operation=Operation.ROTATE,
+                  centre_px=np.array([34.5, 44.5]))
+    assert Held.of(turned, pixels, HALF_WAY_AND_END).left()[-1, 40, 30]
 
 
 def test_what_is_frozen_stays_as_it_was_whatever_comes() -> None:

@@ -14,7 +14,8 @@ import torch
 from dragstream_ros.core import region
 from dragstream_ros.core.drag import DragCommand, Pose, poses_at
 
-RIM_PX = 3              # wide, where a thing's colours are mixed with what is behind it
+RIM_PX = 1              # wide, where a thing's colours are mixed with what is behind it
+NO_MOTION_PX = 0.5
 # The region (H, W) bool around a point (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -53,10 +54,18 @@ class Held:
         return cls(picture, torch.stack(masks), start, poses, frozen)
 
     def left(self) -> torch.Tensor:
-        """Where they were at command time and before the chunk, and the rim of it, (H, W) bool."""
-        before = [region.warp(mask, self._pixels(pose)) for mask, pose in zip(
-            self.masks, self.start, strict=True)]
-        return region.dilate(torch.cat([self.masks, torch.stack(before)]).any(0), RIM_PX)
+        """What of the frame before the chunk shows them, once they have moved on: (F, H, W) bool.
+
+        With the rim; what stays leaves nothing.
+        """
+        left = torch.zeros(len(self.poses), *self.masks.shape[1:], dtype=torch.bool)
+        for mask, start, *poses in zip(self.masks, self.start, *self.poses, strict=True):
+            shown, corners = region.warp(mask, self._pixels(start)), _corners(mask)
+            for frame, pose in zip(left, poses, strict=True):
+                moved_px = np.linalg.norm(pose.apply(corners) - start.apply(corners), axis=-1).max()
+                if moved_px >= NO_MOTION_PX:
+                    frame |= region.dilate(shown, RIM_PX)
+        return left
 
     def put(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place."""
@@ -85,3 +94,10 @@ class Held:
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])
         return region.to_cells(pose, image_size=size, latent_size=size)
+
+
+def _corners(mask: torch.Tensor) -> np.ndarray:
+    """Of the box around a mask (H, W), (4, 2); its origin four times for an empty one."""
+    x, y = (mask.any(axis).nonzero().flatten()[[0, -1]].numpy() if mask.any() else np.zeros(2)
+            for axis in (0, 1))
+    return np.stack([x[[0, 1, 0, 1]], y[[0, 0, 1, 1]]], -1)

@@ -20,20 +20,23 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
-    left: (H, W) bool, what is a hole in any case.
+    left: (F, H, W) bool, what of the picture is elsewhere by then: where the flow would still show
+    it, there is a hole.
     """
-    size = picture.shape[-2:]
-    hidden = hole if left is None else hole.maximum(
-        functional.adaptive_max_pool2d(left.float()[None], hole.shape[-2:]))
-    still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
-    flow = functional.interpolate(torch.cat([displacement, hidden], 1), size=size, mode='bilinear')
+    frames, size = len(displacement), picture.shape[-2:]
+    flow = functional.interpolate(torch.cat([displacement, hole], 1), size=size, mode='bilinear')
     x, y = (torch.arange(n, dtype=torch.float32, device=flow.device) for n in (size[1], size[0]))
     grid = torch.stack([(x - flow[:, 0] + 0.5) * (2 / size[1]) - 1,
                         (y[:, None] - flow[:, 1] + 0.5) * (2 / size[0]) - 1], -1)
-    moved = functional.grid_sample(picture.expand(len(flow), -1, -1, -1), grid,
-                                   align_corners=False, padding_mode='border')
+    gone = flow.new_zeros(frames, 1, *size) if left is None else left[:, None].to(flow)
+    moved = functional.grid_sample(
+        torch.cat([picture.expand(frames, -1, -1, -1), gone], 1), grid, align_corners=False,
+        padding_mode='border')
+    moved, holes = moved[:, :3], flow[:, 2:].maximum(moved[:, 3:])
+    hidden = functional.adaptive_max_pool2d(holes, hole.shape[-2:])
+    still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
     background = _background(moved, (1 - hidden) ** 4 * (still + 0.01))
-    return moved.lerp(functional.interpolate(background, size=size, mode='bilinear'), flow[:, 2:])
+    return moved.lerp(functional.interpolate(background, size=size, mode='bilinear'), holes)
 
 
 def _background(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
