@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_wan import SIZE, load_tiny_wan
+from tiny_wan import SIZE, load_tiny_wan, write_tiny_wan
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.drag_guidance import DragGuidance
@@ -165,3 +165,22 @@ def test_a_whole_clip_goes_there_and_back(model) -> None:
     latents = model.encode(PIXELS)
     assert latents.shape == (2, 16, SIZE[1] // 8, SIZE[0] // 8)
     assert model.decode(latents).shape == PIXELS.shape
+
+
+@pytest.mark.parametrize('profile', ['code', 'fast', 'paper'])
+def test_everything_that_is_computed_stays_on_the_models_device(
+        tmp_path, monkeypatch, profile) -> None:
+    # The device without numbers stands in for a GPU: it too refuses what is elsewhere.
+    model = SelfForcingWorldModel.load(write_tiny_wan(tmp_path), device=torch.device('meta'),
+                                       dtype=torch.bfloat16)
+    monkeypatch.setattr('dragstream_ros.world_models.wan.model._frames',
+                        lambda pixels: np.zeros((len(pixels), *SIZE[::-1], 3), np.uint8))
+    monkeypatch.setattr('dragstream_ros.core.stream.latent_drift', lambda *_: 0.0)
+    monkeypatch.setattr('dragstream_ros.core.region.gaussian',
+                        lambda mask, **_: torch.zeros(mask.shape, device=mask.device))
+    stream = started(model, profile, control='guidance')
+    stream.push_drag(replace(drag(), frozen=np.ones(SIZE[::-1], bool)))
+    next_chunk(stream)
+    page, (neighbour, *_) = stream._rollout.context.pages[-1], stream._rollout.neighbours
+    assert page.keys.is_meta and page.keys.dtype == torch.bfloat16
+    assert neighbour.is_meta and neighbour.dtype == torch.float32

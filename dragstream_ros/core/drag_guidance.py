@@ -276,7 +276,7 @@ class DragGuidance:
     def _feature_loss(self, now: torch.Tensor, before: torch.Tensor,
                       segment: _Segment) -> torch.Tensor:
         """Mean distance, over target cells, of what is there from what was at the handle."""
-        total, cells = now.new_zeros(()), now.new_zeros(())
+        total, cells = torch.zeros(2, device=now.device)    # precise, whatever the features are
         for frame, masks, poses in zip(segment.frames, segment.masks, segment.poses, strict=True):
             for mask, pose in zip(masks, poses, strict=True):
                 error = self._distance(now[frame] - region.warp(before, pose))

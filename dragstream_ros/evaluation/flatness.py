@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.machine import resident_bytes
@@ -46,7 +45,7 @@ def measure_stream(
     The cost of an anchored chunk is a share of its prediction's: the first of a prediction also
     pays for the real frames before it.
     """
-    stream = DragStream(world_model, DragGuidanceConfig.profile(config.profile), stream_config,
+    stream = DragStream(world_model, world_model.profiles[config.profile], stream_config,
                         grow=grow_region)
     is_anchored = stream_config.mode == 'anchored'
     chunk_secs: list[float] = []

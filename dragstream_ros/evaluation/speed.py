@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
-from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import percentiles
@@ -56,7 +55,7 @@ def time_system(
     horizon, all its chunks and the real frames since the one before.
     """
     stream = DragStream(
-        world_model, DragGuidanceConfig.profile(config.profile),
+        world_model, world_model.profiles[config.profile],
         StreamConfig(control=control or 'conditioned', anchor_rate_hz=config.anchor_rate_hz,
                      horizon_secs=config.horizon_secs), grow=grow_region)
     parts: dict[str, list[float]] = {name: [] for name in (*PARTS, 'total')}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragMode, position_at
-from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
@@ -132,7 +131,7 @@ class Judge:
         count = len(window.future)
         config = self._config
         stream = DragStream(
-            self.world_model, DragGuidanceConfig.profile(config.profile),
+            self.world_model, self.world_model.profiles[config.profile],
             StreamConfig(control=config.control, seed=config.seed,
                          horizon_secs=count * self.world_model.frame_period_secs),
             grow=grow_region)
