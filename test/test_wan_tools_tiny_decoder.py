@@ -59,9 +59,9 @@ def test_it_decodes_what_the_published_description_says(decoder: TinyVideoDecode
                                  padding=padding)
 
     def remembering(frames: list[torch.Tensor], block: int) -> list[torch.Tensor]:
-        befores = [torch.zeros_like(frames[0]), *frames[:-1]]
+        earlier = [torch.zeros_like(frames[0]), *frames[:-1]]
         outputs = []
-        for now, before in zip(frames, befores, strict=True):
+        for now, before in zip(frames, earlier, strict=True):
             x = torch.cat([now, before], 1)
             for index in (0, 2, 4):
                 x = conv(functional.relu(x) if index else x, f'decoder.{block}.conv.{index}')
