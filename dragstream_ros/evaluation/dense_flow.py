@@ -9,8 +9,8 @@ import numpy as np
 def dense_flow(one: np.ndarray, other: np.ndarray, *, is_fine: bool = True) -> np.ndarray:
     """Where each pixel of one is in the other, relative to itself: (H, W, 2) float32, px.
 
-    one, other: (H, W, 3) uint8 RGB. is_fine: at every pixel; else coarser, so that the edges of what
-    moves bleed, in a quarter of the time.
+    one, other: (H, W, 3) uint8 RGB. is_fine: at every pixel; else coarser, so that the edges of
+    what moves bleed, in a quarter of the time.
     """
     greys = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (one, other))
     preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if is_fine else cv2.DISOPTICAL_FLOW_PRESET_FAST
