@@ -19,3 +19,10 @@ def keep_freed_memory() -> None:
     if mallopt is not None:  # another libc than glibc has its own ways
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Have malloc give back all that is not in use, so that what is resident is in use."""
+    malloc_trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if malloc_trim is not None:
+        malloc_trim(0)

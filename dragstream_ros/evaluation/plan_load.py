@@ -12,6 +12,7 @@ import numpy as np
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.block_film import block_film
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.planning.candidates import smooth_drag
 from dragstream_ros.planning.goal_distance import encoder_of
@@ -21,6 +22,7 @@ from dragstream_ros.worker.protocol import Chunk, GoalDone, GoalProgress, StartG
 from dragstream_ros.worker.session import PredictionSession
 
 NS = 1_000_000_000
+FILM_FRAMES = 16  # then from the start
 WANTS_ALL_HZ = 30.0  # anchors: more than any computer here can serve
 
 
@@ -54,7 +56,7 @@ def _run(
 ) -> tuple[float, float]:
     """Live chunks and futures a second, on a clock in which the camera is never late."""
     session, ids = _session(world_model, planning_share, WANTS_ALL_HZ), itertools.count(1)
-    film, n_live, n_futures, n_fed = _film(world_model), 0, 0, 0
+    film, n_live, n_futures, n_fed = block_film(world_model.image_size, FILM_FRAMES), 0, 0, 0
     started, goal_runs = time.monotonic(), False
     while (now := time.monotonic() - started) < config.secs:
         while n_fed * world_model.frame_period_secs <= now:
@@ -73,7 +75,8 @@ def _run(
 
 
 def _answer_secs(world_model: WorldModel, config: PlanLoadConfig) -> float:
-    session, film = _session(world_model, 0.5, 0.05), _film(world_model)
+    session = _session(world_model, 0.5, 0.05)
+    film = block_film(world_model.image_size, FILM_FRAMES)
     for index in range(10):
         session.feed([_frame(film, index, world_model)])
     while session.step():  # the live stream has its horizon
@@ -96,14 +99,6 @@ def _session(
             StreamConfig(anchor_rate_hz=settings.anchor_rate_hz), locate, grow_region),
         planning_share=planning_share, lanes=lanes_for(world_model),
         encode=encoder_of(world_model))
-
-
-def _film(world_model: WorldModel) -> np.ndarray:
-    """A few frames in which something moves."""
-    width, height = world_model.image_size
-    coarse = np.random.default_rng(0).integers(0, 255, (height // 8, width // 8, 3), np.uint8)
-    picture = coarse.repeat(8, 0).repeat(8, 1)
-    return np.stack([np.roll(picture, 2 * index, axis=1) for index in range(16)])
 
 
 def _frame(film: np.ndarray, index: int, world_model: WorldModel) -> ModelFrame:

@@ -11,18 +11,20 @@ import torch
 
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.evaluation.block_film import block_film
 from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.memory import give_back_freed_memory
 from dragstream_ros.planning.candidates import smooth_drag
 
 
 def measure_branches(world_model: WorldModel, *, n_branches: int) -> dict[str, float]:
     """Hold so many branches that are each a chunk on their way; bytes for each."""
     width, height = world_model.image_size
-    noise = np.random.default_rng(0).integers(0, 255, (10, height, width, 3), np.uint8)
+    film = block_film((width, height), 10)
     stream = DragStream(world_model, None, StreamConfig(), grow=grow_region)
-    stream.reset(noise, [round(index * world_model.frame_period_secs * 1e9)
-                         for index in range(len(noise))])
+    stream.reset(film, [round(index * world_model.frame_period_secs * 1e9)
+                         for index in range(len(film))])
 
     def begun(index: int) -> DragStream:
         branch = stream.branch(10.0)
@@ -32,11 +34,9 @@ def measure_branches(world_model: WorldModel, *, n_branches: int) -> dict[str, f
         return branch
 
     branches = [begun(0), begun(1)]  # what is made once is made now
-    gc.collect()
-    before = resident_bytes()
+    before = _used_bytes()
     branches += [begun(index) for index in range(n_branches)]
-    gc.collect()
-    measured = (resident_bytes() - before) / n_branches
+    measured = (_used_bytes() - before) / n_branches
     past = held_bytes(stream)
     added = held_bytes(branches[-1])
     return {
@@ -44,6 +44,12 @@ def measure_branches(world_model: WorldModel, *, n_branches: int) -> dict[str, f
         'computed_bytes': float(sum(
             size for place, size in added.items() if place not in past)),
         'measured_bytes': measured}
+
+
+def _used_bytes() -> int:
+    gc.collect()
+    give_back_freed_memory()
+    return resident_bytes()
 
 
 def held_bytes(stream: DragStream) -> dict[int, int]:
