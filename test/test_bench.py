@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -66,3 +67,13 @@ def test_tables_are_aligned():
         'name         n\n'
         'long name    1\n'
         'x          100')
+
+
+def test_designs_can_be_chosen_by_other_scenes_than_the_published_ones() -> None:
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    published, others = (bench._configs(parser.parse_args(arguments)) for arguments in (
+        ['drags'], ['drags', '--first-seed', '2000000']))
+    assert others['drags'].cases.first_seed == others['model'].scenes.first_seed == 2_000_000
+    assert others['model'].free_run.first_seed == others['drags'].drift.first_seed == 2_000_000
+    assert others['speed'] == published['speed'] and others['plan'] == published['plan']

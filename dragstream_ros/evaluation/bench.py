@@ -10,9 +10,9 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.world_model import WorldModel
@@ -51,6 +51,8 @@ from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models import load_world_model, set_up_inference
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 
+Config = TypeVar('Config')
+
 PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 
 
@@ -73,6 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
+    parser.add_argument(
+        '--first-seed', type=int,
+        help='drags, model: of other scenes than the published ones, to choose by (2000000)')
     parser.add_argument(
         '--pictures', type=Path,
         help='drags, model, plan: folder for a picture of every drag, model.png, plan.png')
@@ -148,5 +153,17 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         ros = replace(ros, secs=10.0)
         console = replace(console, drags=5, pairs=2)
         footage = replace(footage, secs=4.0, times_longer=2)
+    if args.first_seed is not None:
+        drags = _of_scenes(drags, args.first_seed)
+        model = _of_scenes(model, args.first_seed)
     return {'drags': drags, 'model': model, 'plan': plan, 'speed': speed, 'flat': flat, 'ros': ros,
             'console': console, 'footage': footage}
+
+
+def _of_scenes(config: Config, first_seed: int) -> Config:
+    """The config and all in it, with other scenes."""
+    changes = {field.name: first_seed if field.name == 'first_seed'
+               else _of_scenes(getattr(config, field.name), first_seed)
+               for field in fields(config)     # type: ignore[arg-type]
+               if field.name == 'first_seed' or is_dataclass(getattr(config, field.name))}
+    return replace(config, **changes)          # type: ignore[type-var]
