@@ -85,7 +85,8 @@ def share_with_interval(successes: int, n: int) -> Estimate:
     share = successes / n
     centre = (share + Z_95 ** 2 / (2 * n)) / (1 + Z_95 ** 2 / n)
     half = Z_95 / (1 + Z_95 ** 2 / n) * np.sqrt(share * (1 - share) / n + Z_95 ** 2 / (4 * n ** 2))
-    return Estimate(share, float(centre - half), float(centre + half))
+    # Rounding may leave a trifle outside.
+    return Estimate(share, float(max(centre - half, 0.0)), float(min(centre + half, 1.0)))
 
 
 def slope_with_interval(values: Sequence[float]) -> Estimate:
