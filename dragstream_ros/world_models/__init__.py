@@ -41,6 +41,13 @@ def load_world_model(name: str = 'tabletop', folder: str = '', *,
 
 
 def _load_self_forcing(folder: Path | None, memory_budget_gb: float) -> WorldModel:
+    from dragstream_ros.world_models.wan.config import WanConfig
+    if folder is None:
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISSING,
+            'The world model self_forcing comes without weights: set weights_folder to a folder as '
+            'docs/wan.md describes.')
+    WanConfig.read(folder)      # what is wrong there is told before seconds of importing
     from dragstream_ros.core.memory import within_memory
     try:
         from dragstream_ros.world_models.wan.model import SelfForcingWorldModel

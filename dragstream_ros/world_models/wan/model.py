@@ -121,7 +121,7 @@ class SelfForcingWorldModel(nn.Module):
     # --- files ----------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, folder: Path | None, device: torch.device | None = None,
+    def load(cls, folder: Path, device: torch.device | None = None,
              dtype: torch.dtype | None = None, *,
              memory_budget_gb: float = 0.0) -> SelfForcingWorldModel:
         """Load a folder as docs/wan.md describes; by default to the GPU in bfloat16.
@@ -130,11 +130,6 @@ class SelfForcingWorldModel(nn.Module):
         memory_budget_gb (0: the GPU's memory) gives up what memory_plan says.  DragStreamError
         names what is missing, broken or does not fit.
         """
-        if folder is None:
-            raise DragStreamError(
-                ErrorCode.WEIGHTS_MISSING,
-                'The world model self_forcing comes without weights: set weights_folder to a '
-                'folder as docs/wan.md describes.')
         on_gpu = torch.cuda.is_available()
         device = device or torch.device('cuda' if on_gpu else 'cpu')
         dtype = dtype or (torch.bfloat16 if device.type == 'cuda' else torch.float32)
