@@ -9,6 +9,7 @@ import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.evaluation.metrics import moving_pixels
+from dragstream_ros.simulation.motion import minimum_jerk
 
 N_WAYPOINTS = 11
 LEAST_AREA_PX = 24  # of what differs from the goal: less is noise, or an edge
@@ -35,7 +36,7 @@ def smooth_drag(
 ) -> DragCommand:
     """A drag along a straight line that starts and ends at rest (minimum jerk)."""
     part = np.linspace(0.0, 1.0, N_WAYPOINTS)
-    share = part ** 3 * (10 - 15 * part + 6 * part ** 2)
+    share = np.array([minimum_jerk(moment) for moment in part])
     grab_px, target_px = (np.asarray(point, np.float64) for point in (grab_px, target_px))
     return DragCommand(
         drag_id=drag_id, operator_id='planner', mode=DragMode.ANIMATE, image_size=image_size,
