@@ -1,0 +1,28 @@
+"""The predictor's process with world_model:=self_forcing, from a folder of small random weights."""
+
+from __future__ import annotations
+
+import torch
+from predictor_harness import Bench, PredictorProcess, claimed_domain
+from tiny_wan import write_tiny_wan
+
+from dragstream_ros.errors import ErrorCode
+
+
+def test_it_waits_for_its_weights_and_then_predicts_what_is_dragged(tmp_path) -> None:
+    torch.set_num_threads(1)
+    with claimed_domain() as domain:
+        predictor = PredictorProcess(world_model='self_forcing', weights_folder=tmp_path,
+                                     horizon_secs=0.5)
+        bench = Bench(domain)
+        try:
+            bench.until(lambda: bench.problem(ErrorCode.WEIGHTS_MISSING), 120.0)
+            assert 'model.json' in bench.problem(ErrorCode.WEIGHTS_MISSING).message
+            write_tiny_wan(tmp_path)
+            bench.until(bench.clips, 120.0, filming=True)
+            assert len(bench.clips()[0].frames) == 12
+            bench.drag()
+            bench.until(lambda: bench.clips(drag_id='a'), 120.0, filming=True)
+        finally:
+            bench.close()
+            predictor.kill()
