@@ -15,13 +15,14 @@ _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
 def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
-          left: torch.Tensor | None = None) -> torch.Tensor:
+          left: torch.Tensor | None = None, bare: torch.Tensor | None = None) -> torch.Tensor:
     """Return pictures (F, 3, H, W) of a (3, H, W) one, each after its own flow.
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
     left: (F, H, W) bool, what of the picture is elsewhere by then: where the flow would still show
     it, there is a hole.
+    bare: (F, H, W) bool, a hole in any case.
     """
     frames, size = len(displacement), picture.shape[-2:]
     flow = functional.interpolate(torch.cat([displacement, hole], 1), size=size, mode='bilinear')
@@ -33,6 +34,8 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
         torch.cat([picture.expand(frames, -1, -1, -1), gone], 1), grid, align_corners=False,
         padding_mode='border')
     moved, holes = moved[:, :3], flow[:, 2:].maximum(moved[:, 3:])
+    if bare is not None:
+        holes = holes.maximum(bare[:, None].to(holes))
     hidden = functional.adaptive_max_pool2d(holes, hole.shape[-2:])
     still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
     background = _background(moved, (1 - hidden) ** 4 * (still + 0.01))

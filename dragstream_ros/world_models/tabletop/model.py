@@ -18,6 +18,7 @@ from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
 from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
@@ -28,6 +29,7 @@ from dragstream_ros.world_models.tabletop.dynamics import (
     flat,
 )
 from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
+from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -147,10 +149,12 @@ class TabletopWorldModel(nn.Module):
         device = latents.device
         picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
         displacement, hole = flow.displacement[0] * cell_px, flow.hole[0].sigmoid()
-        if held is None:
-            return carry(picture, displacement, hole)
-        carried = carry(picture, displacement, hole, held.left().to(device))
-        return held.put(carried.cpu()).to(device)       # what is held is in the CPU's memory
+        left = None if held is None else held.left().to(device)
+        pieces = RigidPieces.of(colour_pieces(newest), displacement, hole, left)
+        carried = pieces.put(
+            carry(picture, displacement, hole, left, pieces.moved.to(device)), newest)
+        # What is held is in the CPU's memory.
+        return carried if held is None else held.put(carried.cpu()).to(device)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:

@@ -1,0 +1,152 @@
+"""Pieces of one colour stay whole: each is moved as one, as the flow has it on the average.
+
+A flow that is not sure of an arm or of a box bends and tears it.  The bodies of this world are
+rigid, and what has one colour is mostly of one body: so each piece that moves gets one motion, a
+shift and a turn, that fits the flow of all its pixels.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional
+
+MOVES_PX = 0.7          # on the average; what moves less is as well carried pixel by pixel
+LEAST_SEEN_PX = 12      # of a piece in a frame, for a motion to be fitted
+LARGEST_SHARE = 0.2     # of the picture; what is larger is background
+MISFIT_PX = 2.0         # mean, beyond which a piece is of several bodies: its flow is kept
+STIFFNESS_PX2 = 60.0    # against turning: what a piece of few pixels says of that is little
+ROUNDS = 4              # of the fit; what does not follow the others counts less in the next
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One piece in one frame: it covers this share (h, w) float32 of the window's pixels.
+
+    What is at a pixel came from there, (h, w) float32 x and y of the picture it was cut from.
+    """
+
+    window: tuple[slice, slice]
+    cover: np.ndarray
+    from_x: np.ndarray
+    from_y: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RigidPieces:
+    """The moving pieces of F frames, by frame, the one most in front last.
+
+    moved: (F, H, W) bool, where the flow has them; what they do not cover of that is a hole.
+    """
+
+    pieces: Sequence[Sequence[Piece]]
+    moved: torch.Tensor
+
+    @classmethod
+    def of(cls, labels: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
+           left: torch.Tensor | None = None) -> RigidPieces:
+        """Fit the motions of pieces (H, W) int from 1 on to a flow.
+
+        displacement: (F, 2, h, w) px, (x, y), hole: (F, 1, h, w) in 0..1, left: (F, H, W) bool, as
+        of carry.
+        """
+        flow = functional.interpolate(torch.cat([displacement, hole], 1), size=labels.shape,
+                                      mode='bilinear').cpu().numpy()
+        gone = None if left is None else left.cpu().numpy()
+        found = [_pieces_of(labels, frame[:2], frame[2], None if gone is None else gone[index])
+                 for index, frame in enumerate(flow)]
+        return cls([pieces for pieces, _ in found],
+                   torch.from_numpy(np.stack([moved for _, moved in found])))
+
+    def put(self, frames: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
+        """Return frames (F, 3, H, W) in 0..1 with the pieces of (H, W, 3) uint8 RGB in place."""
+        shown = frames.permute(0, 2, 3, 1).cpu().numpy().copy()
+        colours = picture.astype(np.float32) / 255
+        for frame, pieces in zip(shown, self.pieces, strict=True):
+            for piece in pieces:
+                cut = cv2.remap(colours, piece.from_x, piece.from_y, cv2.INTER_LINEAR,
+                                borderMode=cv2.BORDER_REPLICATE)
+                there = frame[piece.window]
+                there += piece.cover[..., None] * (cut - there)
+        return torch.from_numpy(shown).permute(0, 3, 1, 2).to(frames.device)
+
+
+def _pieces_of(labels: np.ndarray, displacement: np.ndarray, hole: np.ndarray,
+               gone: np.ndarray | None) -> tuple[list[Piece], np.ndarray]:
+    """The pieces of one frame, the least seen first, and where the flow has them, (H, W) bool."""
+    height, width = labels.shape
+    here = np.mgrid[:height, :width][::-1].reshape(2, -1).astype(np.float32)
+    there = here - displacement.reshape(2, -1)
+    x, y = np.rint(there).astype(int)
+    seen = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (hole.ravel() < 0.5)
+    x, y = x.clip(0, width - 1), y.clip(0, height - 1)
+    if gone is not None:
+        seen &= ~gone[y, x]
+    piece = np.where(seen, labels[y, x], 0)
+    count = int(labels.max()) + 1
+    seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
+    way_px = np.bincount(piece, np.hypot(*displacement.reshape(2, -1)), count)
+    moves = ((way_px > MOVES_PX * seen_px) & (seen_px >= LEAST_SEEN_PX)
+             & (size_px < LARGEST_SHARE * labels.size))
+    moves[0] = False
+    of_these = np.flatnonzero(moves[piece])
+    cos, sin, shift, misfit_px = _motions(
+        piece[of_these], here[:, of_these], there[:, of_these], 1 - hole.ravel()[of_these], count)
+    moves &= misfit_px < MISFIT_PX
+    flowing = piece.reshape(labels.shape)
+    found = []
+    for number in np.flatnonzero(moves):
+        made = _placed(labels == number, cos[number], sin[number], shift[:, number])
+        if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
+            covered = made.cover > 0.5
+            share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
+            found.append((float(share), made))
+    return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing]
+
+
+def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray, count: int,
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rigid motions, there = turn(here) + shift, of all pieces at once, robustly.
+
+    piece: (N,) of pixels; here, there: (2, N). Returns per piece cosine and sine of the turn, the
+    shift (2, count), and the mean misfit in px.
+    """
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(piece, values, count)
+
+    counts = weight
+    for _ in range(ROUNDS):
+        mass = total(counts) + 1e-6
+        middle, middle_there = (np.stack([total(counts * axis) for axis in points]) / mass
+                                for points in (here, there))
+        (ax, ay), (bx, by) = here - middle[:, piece], there - middle_there[:, piece]
+        along = total(counts * (ax * bx + ay * by)) + STIFFNESS_PX2
+        across = total(counts * (ax * by - ay * bx))
+        length = np.hypot(along, across)
+        cos, sin = along / length, across / length
+        misfit = np.hypot(bx - cos[piece] * ax + sin[piece] * ay,
+                          by - sin[piece] * ax - cos[piece] * ay)
+        counts = weight / (1 + misfit ** 2)
+    shift = middle_there - np.stack([cos * middle[0] - sin * middle[1],
+                                     sin * middle[0] + cos * middle[1]])
+    return cos, sin, shift, total(weight * misfit) / (total(weight) + 1e-6)
+
+
+def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piece | None:
+    """A piece (H, W) bool after its motion; None where nothing of it is in the picture."""
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    corners = np.array([(x, y) for x in columns[[0, -1]] for y in rows[[0, -1]]]) - shift
+    x, y = (corners @ np.array([[cos, -sin], [sin, cos]])).T    # the turn undone
+    left, right = max(int(x.min()) - 1, 0), min(int(x.max()) + 3, width)
+    top, bottom = max(int(y.min()) - 1, 0), min(int(y.max()) + 3, height)
+    if left >= right or top >= bottom:
+        return None
+    at_y, at_x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    from_x = (cos * at_x - sin * at_y + shift[0]).astype(np.float32)
+    from_y = (sin * at_x + cos * at_y + shift[1]).astype(np.float32)
+    cover = cv2.remap(mask.astype(np.float32), from_x, from_y, cv2.INTER_LINEAR)
+    return Piece((slice(top, bottom), slice(left, right)), cover, from_x, from_y)
