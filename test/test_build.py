@@ -109,7 +109,7 @@ def test_diffusers_comes_only_with_the_models_that_need_it(setup_arguments):
         extra for extra, names in setup_arguments['extras_require'].items()
         if any(name.startswith('diffusers') for name in names)
     }  # fmt: skip
-    assert with_it == {'wan'}
+    assert with_it == {'wan', 'prompt'}
     assert not any('diffusers' in name for name in setup_arguments['install_requires'])
 
 
