@@ -12,7 +12,7 @@ import textwrap
 import time
 
 import pytest
-from test_worker_session import drag, raw_frame
+from session_maker import drag, raw_frame
 
 from dragstream_ros.errors import ErrorCode
 from dragstream_ros.worker.protocol import (
