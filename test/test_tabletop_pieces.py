@@ -99,6 +99,14 @@ def test_what_a_drag_has_taken_away_is_not_put_again() -> None:
     assert not put(flow_of(np.full((64, 64, 2), 9.0)), left).any()
 
 
+def test_of_a_piece_that_is_taken_in_part_the_rest_is_put() -> None:
+    left = torch.zeros(1, 128, 128, dtype=torch.bool)
+    left[:, :, :55] = True
+    shown = put(flow_of(np.full((64, 64, 2), (9.0, 0.0))), left)[..., 0] > 0.5
+    columns = np.flatnonzero(shown.any(0))
+    assert (columns.min(), columns.max()) == (64, 78)
+
+
 def test_a_piece_that_leaves_the_picture_is_gone() -> None:
     shift = np.zeros((64, 64, 2))
     shift[..., 0] = -90.0

@@ -99,7 +99,8 @@ def _pieces_of(labels: np.ndarray, displacement: np.ndarray, hole: np.ndarray,
     flowing = piece.reshape(labels.shape)
     found = []
     for number in np.flatnonzero(moves):
-        made = _placed(labels == number, cos[number], sin[number], shift[:, number])
+        mask = labels == number if gone is None else (labels == number) & ~gone
+        made = _placed(mask, cos[number], sin[number], shift[:, number])
         if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
             covered = made.cover > 0.5
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
@@ -139,6 +140,8 @@ def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piec
     """A piece (H, W) bool after its motion; None where nothing of it is in the picture."""
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
     corners = np.array([(x, y) for x in columns[[0, -1]] for y in rows[[0, -1]]]) - shift
     x, y = (corners @ np.array([[cos, -sin], [sin, cos]])).T    # the turn undone
     left, right = max(int(x.min()) - 1, 0), min(int(x.max()) + 3, width)
