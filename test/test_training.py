@@ -22,6 +22,7 @@ from dragstream_ros.training.sample_drags import (
     sample_held,
 )
 from dragstream_ros.training.stages import TabletopConfig, read_config
+from dragstream_ros.world_models.tabletop import model as tabletop_model
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 TRACKS = np.cumsum(np.ones((5, 6, 2)), 0)           # six points, all going one way
@@ -146,10 +147,24 @@ def test_the_published_configuration_is_valid() -> None:
     assert config.episodes.episodes == 640 and config.dynamics.steps == 3500
 
 
+class NoPieces:
+    """For RigidPieces, which are cut on the CPU, from numbers."""
+
+    moved = torch.zeros(5, 128, 128, dtype=torch.bool)
+
+    @classmethod
+    def of(cls, *arguments: object) -> NoPieces:
+        return cls()
+
+    def put(self, frames: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
+        return frames
+
+
 def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's meta device, which has no numbers, but refuses what lies elsewhere."""
     for module in (train_autoencoder, train_flow, train_dynamics):
         monkeypatch.setattr(module, 'DEVICE', torch.device('meta'))
+    monkeypatch.setattr(tabletop_model, 'RigidPieces', NoPieces)
     episodes = [MovingSquare(0)]
     model = TabletopWorldModel().to('meta')
     latents = [torch.zeros(18, 12, 16, 16)]

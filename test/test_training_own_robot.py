@@ -183,7 +183,7 @@ def test_a_recording_that_is_of_no_use_is_refused_in_a_sentence(
 def test_a_video_without_frames_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / 'empty.mp4'
     path.write_bytes(write_clip(tmp_path / 'whole.mp4', 20).read_bytes()[:300])
-    with pytest.raises(TrainingError, match='reads no picture'):
+    with pytest.raises(TrainingError, match='No picture can be read'):
         read_recording(path)
 
 
