@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import Transition
 from predictor_harness import (
     NS,
@@ -17,12 +18,15 @@ from predictor_harness import (
     claimed_domain,
     stamp_of,
 )
+from rclpy.action import ActionClient
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
+from dragstream_ros.action import Predict
 from dragstream_ros.adapters.stamp import stamp_from_ns
 from dragstream_ros.errors import ErrorCode
+from dragstream_ros.msg import Drag
 
 
 @pytest.fixture
@@ -108,6 +112,23 @@ def test_a_killed_worker_is_told_replaced_and_serves_in_a_new_epoch(start, bench
     bench.until(lambda: bench.clips()[-1].epoch > before.epoch, 30.0, filming=True)
     bench.drag()
     bench.until(lambda: bench.clips(drag_id='a'), filming=True)
+
+
+def test_a_goal_ends_when_the_weights_are_missing(start, bench, tmp_path):
+    start(weights_folder=str(tmp_path))
+    client = ActionClient(bench.node, Predict, 'predict')
+    bench.until(client.server_is_ready, 30.0)
+    codes = set()
+    while ErrorCode.WEIGHTS_MISSING not in codes:   # else no worker was there to be asked
+        accepted = client.send_goal_async(Predict.Goal(candidates=[Drag()]))
+        handle = bench.until(lambda: accepted.done() and accepted.result(), 30.0)  # noqa: B023
+        future = handle.get_result_async()
+        answer = bench.until(lambda: future.done() and future.result(), 30.0)  # noqa: B023
+        assert answer.status == GoalStatus.STATUS_ABORTED and answer.result.message
+        codes.add(answer.result.code)
+        bench.spin(0.2)
+    assert codes <= {ErrorCode.WEIGHTS_MISSING, ErrorCode.WORKER_DIED}
+    client.destroy()
 
 
 def test_missing_and_broken_weights_are_told_and_good_ones_served(start, bench, tmp_path):

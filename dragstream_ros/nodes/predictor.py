@@ -46,6 +46,7 @@ from dragstream_ros.worker.protocol import (
     FromWorker,
     GoalDone,
     GoalProgress,
+    Gone,
     Problem,
     Ready,
     Reset,
@@ -289,11 +290,11 @@ class Predictor(LifecycleNode):
         elif isinstance(event, Stats):
             self._statistics.worker_stats = event
         elif isinstance(event, Problem):
-            if event.code is ErrorCode.WORKER_DIED:
-                self._drag_input.forget()
-                self._player.clear()
-                self._goals.fail_all(event.code, event.sentence)
             self._report(event)
+        elif isinstance(event, Gone):
+            self._drag_input.forget()
+            self._player.clear()
+            self._goals.fail_all(event.code, event.sentence)
         elif isinstance(event, Ready):
             self._player.set_frame_period(event.frame_period_secs)
             self.get_logger().info(

@@ -212,6 +212,17 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gone:
+    """The worker has ended, and with it all that it was asked for; a Problem has told the same.
+
+    From its supervisor, who says so of every worker that was not stopped.
+    """
+
+    code: ErrorCode
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stats:
     """Sign of life, at least once a second while nothing long is computed. Counts since start.
 
@@ -224,4 +235,4 @@ class Stats:
     context_bytes: int
 
 
-FromWorker = Ready | Chunk | GoalProgress | GoalDone | Problem | Stats
+FromWorker = Ready | Chunk | GoalProgress | GoalDone | Problem | Gone | Stats

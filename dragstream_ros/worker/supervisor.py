@@ -19,6 +19,7 @@ from dragstream_ros.worker.mailbox import FrameMailbox
 from dragstream_ros.worker.protocol import (
     EXIT_AFTER_REPORT,
     FromWorker,
+    Gone,
     Problem,
     Ready,
     Setup,
@@ -63,8 +64,8 @@ def restart_wait_secs(n_failures: int, config: SupervisorConfig) -> float:
 class WorkerSupervisor:
     """One worker process at a time, and two threads that talk to it.
 
-    on_event is called with each message of the worker, and with a Problem when it dies, from a
-    thread of the supervisor: it must only hand the message on.
+    on_event is called with each message of the worker, with a Problem when it dies, and with Gone
+    whenever it has ended, from a thread of the supervisor: it must only hand the message on.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class WorkerSupervisor:
         self._on_event = on_event
         self._config = config or SupervisorConfig()
         self._stopping = threading.Event()
+        self._told: Problem | None = None  # the last one, which may be why the worker ends
         self._outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name='worker-supervisor', daemon=True)
@@ -127,11 +129,16 @@ class WorkerSupervisor:
             n_failures = 1 if healthy else n_failures + 1
             wait_secs = restart_wait_secs(n_failures, self._config)
             self.state = WorkerState.WAITING
-            if why is not None:
-                self._on_event(Problem(
+            told = self._told
+            if why is not None or told is None:
+                told = Problem(
                     code=ErrorCode.WORKER_DIED,
-                    sentence=f'The worker process {why}; it is started again in {wait_secs:.1f} s.',
-                ))
+                    sentence=f'The worker process {why or "ended"}; it is started again in '
+                    f'{wait_secs:.1f} s.',
+                )
+                self._on_event(told)
+            # After the state, so that whatever was sent to this worker is pending by now.
+            self._on_event(Gone(code=told.code, sentence=told.sentence))
             self._stopping.wait(wait_secs)
             self.n_restarts += 1
         self.state = WorkerState.STOPPED
@@ -140,6 +147,7 @@ class WorkerSupervisor:
     def _serve_one_worker(self) -> str | None:
         """Run one worker to its end; returns what ended it, None if it has told that itself."""
         ours, theirs = socket.socketpair()
+        self._told = None
         with theirs:
             try:
                 self._process = process = self._spawn(theirs.fileno())
@@ -175,6 +183,8 @@ class WorkerSupervisor:
                 heard, was_slow = time.monotonic(), False
                 if isinstance(event, Ready):
                     self.state = WorkerState.RUNNING
+                elif isinstance(event, Problem):
+                    self._told = event
                 self._on_event(event)
                 continue
             silent_secs = time.monotonic() - heard
