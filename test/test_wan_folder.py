@@ -14,6 +14,7 @@ from tiny_wan import TEXT_DIM, load_tiny_wan, write_tiny_wan
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models import load_world_model
 from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.needs_diffusers import needs_diffusers
 from dragstream_ros.world_models.wan.prompt import save_prompt
 
 WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors'
@@ -48,6 +49,8 @@ def cut_short(folder: Path) -> None:
     (lambda f: configure(f, sigmas=[0.5, 1.0]), 'UNREADABLE', 'sigmas'),
     (lambda f: configure(f, sigmas=[1.0, float('nan')]), 'UNREADABLE', 'sigmas'),
     (lambda f: configure(f, window=6), 'UNREADABLE', 'window'),
+    (lambda f: configure(f, window=21.5), 'UNREADABLE', 'whole numbers'),
+    (lambda f: configure(f, latents_per_chunk=3.0), 'UNREADABLE', 'whole numbers'),
     (lambda f: configure(f, guided_step=4), 'UNREADABLE', 'guided_step'),
     (lambda f: configure(f, taps=[40]), 'MISMATCH', 'taps'),
     (lose_a_tensor, 'MISMATCH', 'proj_out.bias'),
@@ -60,6 +63,14 @@ def test_a_folder_that_will_not_do_is_refused(
         load_world_model('self_forcing', str(tmp_path))
     assert refusal.value.code == ErrorCode[f'WEIGHTS_{code}']
     assert told in refusal.value.sentence
+
+
+@pytest.mark.parametrize('error', [ImportError('none'), RuntimeError('broken\nin many lines')])
+def test_diffusers_that_cannot_be_imported_is_one_sentence(error: Exception) -> None:
+    with pytest.raises(DragStreamError, match=r'\((none|broken)\).*pip install') as refusal:
+        with needs_diffusers('This'):
+            raise error
+    assert refusal.value.code == ErrorCode.WEIGHTS_MISSING
 
 
 def test_without_a_folder_the_sentence_says_what_to_set() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from command_line import finish, start
 
 pytest.importorskip('diffusers')
+from dragstream_ros.evaluation import gpu_benchmark  # noqa: E402
 from dragstream_ros.evaluation.gpu_benchmark import REHEARSAL, _derived  # noqa: E402
 from dragstream_ros.evaluation.gpu_model import RandomWan  # noqa: E402
 from dragstream_ros.evaluation.gpu_parts import (  # noqa: E402
@@ -89,6 +91,22 @@ def test_what_is_derived_adds_up() -> None:
     assert anchored['chunk_secs'] == pytest.approx(0.30 + 0.07 + 3 * 0.02 + 0.01)
     assert guided['chunk_secs'] == pytest.approx(0.30 + 0.4)
     assert guided['frames_per_sec'] == pytest.approx(12 / 0.7)
+
+
+@pytest.mark.parametrize('part', ['time_autoencoder', 'time_transformer', 'time_stream'])
+def test_what_does_not_fit_is_left_out_of_the_report(
+        monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def run_out(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    torch.set_num_threads(1)
+    monkeypatch.setattr(gpu_benchmark, part, run_out)
+    report = gpu_benchmark.run_gpu_benchmark(
+        replace(REHEARSAL, image_sizes=((48, 32),), points=(((48, 32), 9, True),)),
+        torch.device('cpu'))
+    assert bool(report['sizes']) == (part != 'time_autoencoder')
+    assert bool(report['parts']) == (part != 'time_transformer')
+    assert {row['how'] for row in report['grid']} <= {'derived'} and describe(report)
 
 
 def test_random_weights_keep_about_unit_variance(parts: RandomWan) -> None:

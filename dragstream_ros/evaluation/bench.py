@@ -50,6 +50,7 @@ from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
 from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.world_models import load_world_model, set_up_inference
 from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
+from dragstream_ros.world_models.wan.needs_diffusers import needs_diffusers
 
 Config = TypeVar('Config')
 
@@ -87,10 +88,11 @@ def main(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON; 0 if all parts could be measured."""
     set_up_inference()          # as in the worker
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
-    if args.part == 'gpu':      # needs diffusers, and none of the bundled model
-        from dragstream_ros.evaluation.gpu_benchmark import bench_gpu
-        return bench_gpu(args)
     try:
+        if args.part == 'gpu':      # none of the bundled model
+            with needs_diffusers('The benchmark of a GPU'):
+                from dragstream_ros.evaluation.gpu_benchmark import bench_gpu
+            return bench_gpu(args)
         world_model = load_world_model(folder=str(args.weights or ''))
         report = _measure(world_model, args)
     except (DragStreamError, NoGraphics, RosBenchError, ConsoleBenchError,

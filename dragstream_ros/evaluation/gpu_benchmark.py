@@ -10,11 +10,15 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
+from dragstream_ros.core.memory import within_memory
+from dragstream_ros.errors import DragStreamError
 from dragstream_ros.evaluation.gpu_clock import (
     attainable_bytes_per_sec,
     attainable_flop_per_sec,
@@ -39,6 +43,8 @@ from dragstream_ros.world_models.wan.cost import (
 )
 from dragstream_ros.world_models.wan.memory_plan import plan_memory
 from dragstream_ros.world_models.wan.tiny_decoder import TinyDecoderConfig
+
+Result = TypeVar('Result')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,22 +100,25 @@ def run_gpu_benchmark(config: GpuBenchmarkConfig, device: torch.device) -> dict[
         'attainable_flop_per_sec': attainable_flop_per_sec(device, dtype),
         'attainable_bytes_per_sec': attainable_bytes_per_sec(device),
         'config': asdict(config), 'sizes': [], 'parts': [], 'grid': []}
-    parts = RandomWan.of(config.architecture, device, dtype)
+    parts = _if_it_fits(lambda: RandomWan.of(config.architecture, device, dtype))
+    if parts is None:
+        return report
     for image_size in config.image_sizes:
         run = WanConfig(image_size=image_size, decoder='tiny', taps=config.taps)
         _say(f'{_name(image_size)}: encoder and decoders')
-        autoencoder = time_autoencoder(parts, run, repeats=config.repeats)
-        report['sizes'].append({'image_size': image_size, **asdict(autoencoder)})
+        autoencoder = _if_it_fits(partial(time_autoencoder, parts, run, repeats=config.repeats))
+        if autoencoder is not None:
+            report['sizes'].append({'image_size': image_size, **asdict(autoencoder)})
         for window in config.windows:
             at = replace(run, window=window, sink=min(3, window - run.latents_per_chunk - 1))
             _say(f'{_name(image_size)}, window {window}: passes and guidance')
-            try:
-                times = time_transformer(parts.world_model(at), repeats=config.repeats)
-            except torch.OutOfMemoryError:
-                _say('does not fit into the memory of this GPU, and is left out')
+            times = _if_it_fits(
+                partial(time_transformer, parts.world_model(at), repeats=config.repeats))
+            if times is None:
                 continue
             report['parts'].append(_part(config, at, times, report['attainable_flop_per_sec']))
-            report['grid'] += _derived(at, autoencoder, times)
+            if autoencoder is not None:
+                report['grid'] += _derived(at, autoencoder, times)
     for point in config.points:
         _measure_point(config, parts, report, point)
     return report
@@ -153,8 +162,19 @@ def _measure_point(config: GpuBenchmarkConfig, parts: RandomWan, report: dict[st
         return
     _say(f'{_name(image_size)}, window {window}: a {way} stream')
     at = WanConfig(image_size=image_size, decoder='tiny', taps=config.taps, window=window)
-    streamed = time_stream(parts.world_model(at), guided=guided, chunks=config.chunks)
-    rows[0].update(how='measured', **asdict(streamed))
+    streamed = _if_it_fits(
+        partial(time_stream, parts.world_model(at), guided=guided, chunks=config.chunks))
+    if streamed is not None:
+        rows[0].update(how='measured', **asdict(streamed))
+
+
+def _if_it_fits(measure: Callable[[], Result]) -> Result | None:
+    """None where the memory runs out: then the report goes on without it."""
+    try:
+        return within_memory(measure, 'it does not fit into the memory of this GPU.')
+    except DragStreamError as error:
+        _say(f'not measured: {error}')
+        return None
 
 
 def _name(image_size: tuple[int, int]) -> str:

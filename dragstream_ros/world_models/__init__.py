@@ -49,15 +49,9 @@ def _load_self_forcing(folder: Path | None, memory_budget_gb: float) -> WorldMod
             'docs/wan.md describes.')
     WanConfig.read(folder)      # what is wrong there is told before seconds of importing
     from dragstream_ros.core.memory import within_memory
-    try:
+    from dragstream_ros.world_models.wan.needs_diffusers import needs_diffusers
+    with needs_diffusers('The world model self_forcing'):
         from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
-    except ModuleNotFoundError as error:
-        if error.name != 'diffusers':
-            raise
-        raise DragStreamError(
-            ErrorCode.WEIGHTS_MISSING,
-            'The world model self_forcing needs diffusers: install it with '
-            "`pip install 'diffusers>=0.42,<0.43'`.") from error
     return within_memory(
         lambda: SelfForcingWorldModel.load(folder, memory_budget_gb=memory_budget_gb),
         'The world model does not fit into the memory: close what else uses the GPU, or take a '

@@ -45,6 +45,11 @@ class WanConfig:
 
     def _what_is_wrong(self) -> str:
         multiple = CELL_PX * PATCH_CELLS
+        counts = (*self.image_size, self.latents_per_chunk, self.window, self.sink, *self.taps,
+                  self.guided_step)
+        if any(type(count) is not int for count in counts):
+            return ('image_size, latents_per_chunk, window, sink, taps and guided_step must be '
+                    'whole numbers')
         if len(self.image_size) != 2 or any(
                 side < multiple or side % multiple for side in self.image_size):
             return f'image_size must be two multiples of {multiple}'

@@ -25,6 +25,7 @@ from dragstream_ros.world_models.wan.config import CHANNELS
 from dragstream_ros.world_models.wan.config import FILE_NAME as MODEL_JSON
 from dragstream_ros.world_models.wan.encode_prompt import encode_prompt
 from dragstream_ros.world_models.wan.model_folder import Say, silent
+from dragstream_ros.world_models.wan.needs_diffusers import needs_diffusers
 from dragstream_ros.world_models.wan.prompt import FILE_NAME as PROMPT
 from dragstream_ros.world_models.wan.prompt import KEY
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
@@ -90,6 +91,9 @@ def convert(folder: Path, *, checkpoint: Path | None = None, vae: Path | None = 
     folder.mkdir(parents=True, exist_ok=True)
     card = model_folder.read_card(folder)
     parts = card.setdefault('parts', {})
+    card.update(name=folder.resolve().name,
+                date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+                licence=licence or card.get('licence') or 'not given')
     if vae is None and checkpoint is not None and checkpoint.is_dir():
         vae = checkpoint
     jobs: list[tuple[str, Path | None, Callable[[Path], tuple[State, dict[str, Any] | None]]]] = [
@@ -104,16 +108,13 @@ def convert(folder: Path, *, checkpoint: Path | None = None, vae: Path | None = 
             state, config = read(source)
             parts[name] = {'source': _describe(source, say),
                            **_write(folder / name, state, config, say)}
-    if text_encoder is not None:
-        card['prompt'] = prompt
+            if name == PROMPT:
+                card['prompt'] = prompt
+            model_folder.write_card(folder, card)   # true, whatever becomes of the next part
     run = folder / MODEL_JSON
     if not run.is_file():
         with whole_file(run) as partial:
             partial.write_text(json.dumps({'decoder': 'tiny' if tiny_decoder else 'wan'}) + '\n')
-    card.update(name=folder.resolve().name,
-                date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
-                licence=licence or card.get('licence') or 'not given')
-    model_folder.write_card(folder, card)
 
 
 def read_transformer(
@@ -187,15 +188,17 @@ def _read_diffusers(source: Path, part: str, class_name: str) -> tuple[State, di
     folder = source / part if (source / part).is_dir() else source
     try:
         config = json.loads((folder / model_folder.CONFIG).read_text())
+        found_class = config.get('_class_name')
         index = folder / f'{model_folder.WEIGHTS}.index.json'
         files = (sorted(set(json.loads(index.read_text())['weight_map'].values()))
                  if index.is_file() else [model_folder.WEIGHTS])
-    except (OSError, ValueError, KeyError) as error:
-        raise _is_no('diffusers folder', source, f'{folder / model_folder.CONFIG} cannot be read',
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _is_no('diffusers folder', source,
+                     f'{folder / model_folder.CONFIG}, or the index of its weights, cannot be read',
                      ) from error
-    if config.get('_class_name') != class_name:
+    if found_class != class_name:
         raise _is_no(f'diffusers folder with a {class_name}', source,
-                     f'{folder.name} is a {config.get("_class_name")}')
+                     f'{folder.name} is a {found_class}')
     state: State = {}
     for file in files:
         state.update(read_checkpoint(folder / file))
@@ -248,13 +251,9 @@ def _describe(source: Path, say: Say) -> dict[str, Any]:
 
 
 def _diffusers() -> Any:
-    try:
+    with needs_diffusers('Converting'):
         import diffusers
-    except ImportError as error:
-        raise DragStreamError(
-            ErrorCode.WEIGHTS_UNREADABLE,
-            "Converting needs diffusers: pip install 'diffusers>=0.42,<0.43'.") from error
-    return diffusers
+        return diffusers
 
 
 def _is_no(what: str, source: Path, why: str) -> DragStreamError:
