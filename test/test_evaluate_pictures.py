@@ -124,11 +124,17 @@ def test_of_several_arrays_one_must_be_named(tmp_path):
     ({'depth': PICTURES.astype(float)}, {}, 'holds no pictures'),
     ({'signed': PICTURES.astype(int) - 9}, {}, 'holds no pictures'),
     (None, {}, 'is no .npz file, or is damaged'),
+    ('cut in the middle', {}, 'is no .npz file, or is damaged'),
 ])
 def test_what_is_no_sequence_gives_one_sentence(tmp_path, arrays, words, sentence):
     path = tmp_path / 'some.npz'
     if arrays is None:
         path.write_text('no arrays')
+    elif isinstance(arrays, str):
+        np.savez_compressed(path, image=np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)))
+        damaged = bytearray(path.read_bytes())
+        damaged[200:400] = bytes(200)
+        path.write_bytes(damaged)
     else:
         write_arrays(path, **arrays)
     rate_hz = None if 'video-rate' in sentence else 5.0

@@ -5,10 +5,13 @@ Data sets of robots often come so. How fast they were taken has to be said.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pathlib
+import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -56,8 +59,14 @@ class SequenceFootage:
 
 
 def picture_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The pictures of a folder, in the order of their names."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    """The pictures of a folder, in the order of their names: frame_2 before frame_10."""
+    return sorted((file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES),
+                  key=_natural_order)
+
+
+def _natural_order(file: pathlib.Path) -> tuple[list[str | int], str]:
+    parts = re.split(r'(\d+)', file.name)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], file.name
 
 
 def _of_folder(folder: pathlib.Path) -> list[Callable[[], np.ndarray]]:
@@ -75,10 +84,13 @@ def _of_array(path: pathlib.Path, name: str) -> list[Callable[[], np.ndarray]]:
     """The pictures of (T, H, W, 3) integers in 0..255."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = {key: arrays[key] for key in ([name] if name else arrays.files)}
+            found = {name: arrays[name]} if name else _numbers(arrays)
     except KeyError:
         raise FootageError(f'{path} has no array {name!r}.') from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise FootageError(f'{path} does not fit into the memory: please cut it into several '
+                           'files.') from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FootageError(f'{path} is no .npz file, or is damaged: {error}.') from error
     pictures = {key: array for key, array in found.items() if _are_pictures(array)}
     if not pictures:
@@ -89,6 +101,15 @@ def _of_array(path: pathlib.Path, name: str) -> list[Callable[[], np.ndarray]]:
                            f'{", ".join(sorted(pictures))} by --image-topic.')
     array, = pictures.values()
     return [picture.copy for picture in array.astype(np.uint8)]
+
+
+def _numbers(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All but those of Python objects, which could run code and are not read."""
+    found = {}
+    for key in arrays:
+        with contextlib.suppress(ValueError):
+            found[key] = arrays[key]
+    return found
 
 
 def _are_pictures(array: np.ndarray) -> bool:
