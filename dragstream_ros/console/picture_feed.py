@@ -19,7 +19,7 @@ from dragstream_ros.console.pictures import (
     camera_packet,
     clip_packet,
 )
-from dragstream_ros.errors import DragStreamError
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.mailbox import RawFrame
 
 MOST_CLIPS_WAITING = 8
@@ -107,19 +107,27 @@ class PictureFeed:
                 return
             camera, self._camera = self._camera, None
             if camera is not None:
-                self._compress_camera(*camera)
+                self._attempt(self._compress_camera, *camera)
             while self._clips:
-                clip = self._clips.popleft()
-                self._loop.call_soon_threadsafe(
-                    self._show_clip, clip, *clip_packet(clip, quality=self._config.jpeg_quality))
+                self._attempt(self._compress_clip, self._clips.popleft())
 
-    def _compress_camera(self, raw: RawFrame, frame_id: str) -> None:
+    def _attempt(self, compress: Callable[..., None], *picture: object) -> None:
+        """A picture that no check foresaw must not end the pictures of all pages."""
         try:
-            jpeg = camera_jpeg(raw, frame_id, quality=self._config.jpeg_quality)
+            compress(*picture)
         except DragStreamError as error:
             self._loop.call_soon_threadsafe(self._on_error, error)
-            return
+        except Exception as error:
+            self._loop.call_soon_threadsafe(self._on_error, DragStreamError(
+                ErrorCode.IMAGE_DECODE_FAILED, f'A picture cannot be shown ({error!r}).'))
+
+    def _compress_camera(self, raw: RawFrame, frame_id: str) -> None:
+        jpeg = camera_jpeg(raw, frame_id, quality=self._config.jpeg_quality)
         self._loop.call_soon_threadsafe(self._show_camera, jpeg, camera_packet(jpeg))
+
+    def _compress_clip(self, clip: Clip) -> None:
+        self._loop.call_soon_threadsafe(
+            self._show_clip, clip, *clip_packet(clip, quality=self._config.jpeg_quality))
 
     def _show_camera(self, jpeg: Jpeg, packet: bytes) -> None:
         self.albums['camera'].add(jpeg)
