@@ -39,12 +39,13 @@ from dragstream_ros.evaluation.run_guard import (
 from dragstream_ros.graph import BAG_REPLAY, PREDICTOR, Argument, Launch
 from dragstream_ros.msg import Drag, PredictionInfo
 from dragstream_ros.runner import NodeGroup, RunError
+from dragstream_ros.worker.supervisor import SupervisorConfig
 
 PREDICTING = Launch(
     'replay', 'the predictor', (PREDICTOR,),
     tuple(
         Argument(name, 'predictor', name, '')
-        for name in ('control', 'image_transport', 'world_model')
+        for name in ('control', 'image_transport', 'world_model', 'weights_folder')
     ))
 PLAYING = Launch(
     'replay', 'the camera', (BAG_REPLAY,),
@@ -54,7 +55,7 @@ PLAYING = Launch(
     ))
 DIAGNOSTICS = '/diagnostics'
 IMAGES = ('image', 'image/compressed')
-READY_SECS = 90.0
+READY_SECS = SupervisorConfig.start_within_secs + 30.0  # the model's time, and the node's own
 LOOK_EVERY_SECS = 0.2
 LAST_PREDICTIONS_SECS = 1.5
 
@@ -85,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--loop', action='store_true', help='again and again until Ctrl-C, drags and all; what is '
         'written is the first time')
     parser.add_argument('--world-model', default='', help='see the parameter of the predictor')
+    parser.add_argument('--weights', default='', help='folder of other weights than the bundled')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -117,7 +119,8 @@ class Replay:
         self._log_path = args.output / 'nodes.log'
         self._is_ready = threading.Event()
         self._is_again = threading.Event()  # the bag has been played, and is in its loop
-        self._newest_ns = 0
+        self._first_ns: int | None = None
+        self._has_moved_on = False
         self._before = Recording()  # what the predictor says before it is ready
         self._counts: Counter[str] = Counter()
 
@@ -162,7 +165,8 @@ class Replay:
         transport = 'compressed' if bag.is_compressed else 'raw'
         predictor = NodeGroup(PREDICTING, log=log, said={
             'control': args.control, 'image_transport': transport,
-            'world_model': args.world_model})
+            'world_model': args.world_model,
+            'weights_folder': json.dumps(args.weights) if args.weights else ''})
         camera = NodeGroup(PLAYING, log=log, said={
             'bag': json.dumps(str(args.bag)), 'image_topic': args.image_topic,
             'rate': str(float(args.rate)), 'loop': str(args.loop).lower(),
@@ -176,7 +180,7 @@ class Replay:
                 self._before.add_info(deserialize_message(cdr, PredictionInfo), arrival_ns)
             if topic in IMAGES:
                 self._operator.see(topic, cdr)
-                self._look_for_loop(stamp_of(cdr))
+                self._look_for_loop(stamp_of(cdr), bag.n_images)
             if not self._is_again.is_set():  # a loop would fill any disk
                 self._counts[topic] += 1
                 written.write(topic, cdr)
@@ -193,10 +197,17 @@ class Replay:
                     self._watch(bag, predictor, camera)
                 time.sleep(LAST_PREDICTIONS_SECS)
 
-    def _look_for_loop(self, stamp_ns: int) -> None:
-        if self._args.loop and stamp_ns < self._newest_ns:
+    def _look_for_loop(self, stamp_ns: int, n_images: int) -> None:
+        """The first stamp comes again, or all images were seen: stamps may all be alike."""
+        if self._first_ns is None:
+            self._first_ns = stamp_ns
+        is_first = stamp_ns == self._first_ns
+        if self._args.loop and (self._n_images() >= n_images or is_first and self._has_moved_on):
             self._is_again.set()
-        self._newest_ns = stamp_ns
+        self._has_moved_on |= not is_first
+
+    def _n_images(self) -> int:
+        return sum(self._counts[topic] for topic in IMAGES)
 
     def _look_for_worker(self, diagnostics: DiagnosticArray) -> None:
         for status in diagnostics.status:
@@ -226,7 +237,7 @@ class Replay:
     def _watch(self, bag: ImageBag, predictor: NodeGroup, camera: NodeGroup) -> None:
         """Show how it goes until the bag has been played."""
         while (ended := camera.ended() or predictor.ended()) is None:
-            images = self._counts['image'] + self._counts['image/compressed']
+            images = self._n_images()
             clips = self._counts['prediction/clip']
             if self._is_again.is_set():
                 text = 'it plays again and again, until Ctrl-C'
