@@ -209,6 +209,8 @@ def test_a_budget_takes_precision_then_the_decoder_then_the_window() -> None:
     assert fitted(24, tiny=False) == ('bfloat16', 'wan', 12, 3)
     assert fitted(18) == ('bfloat16', 'tiny', 12, 3)
     assert fitted(15) == ('bfloat16', 'tiny', 6, 2)
+    told = fit_memory(PUBLISHED, WanConfig(), 'bfloat16', 15, has_tiny_decoder=True).describe()
+    assert told.endswith('given up for memory: decoder wan -> tiny, window 21 -> 6')
 
 
 def test_a_budget_that_nothing_fits_is_refused_in_one_sentence() -> None:

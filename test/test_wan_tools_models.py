@@ -53,7 +53,7 @@ def test_what_does_not_fit_this_machine_is_said(
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     assert installed(folder).obstacle.startswith('there is no CUDA GPU')
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
-    for memory, wanted in ((1e9, 'the GPU has 1.0 GB; set memory_budget_gb'), (80e9, '')):
+    for memory, wanted in ((1e9, 'the GPU has 1.0 GB; at loading'), (80e9, '')):
         properties = SimpleNamespace(total_memory=memory)
         monkeypatch.setattr('torch.cuda.get_device_properties', lambda _, p=properties: p)
         assert installed(folder).obstacle.startswith(wanted)

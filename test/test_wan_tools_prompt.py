@@ -39,13 +39,22 @@ def test_a_prompt_is_stored_without_padding_and_loads_padded_with_zeros(
         tmp_path: pathlib.Path, encoder: transformers.UMT5EncoderModel) -> None:
     convert(tmp_path / 'model', text_encoder=tmp_path / 'source', prompt='  a robot\narm ')
     with torch.no_grad():
-        wanted = encoder(torch.tensor([[2, 3, 4, 1]])).last_hidden_state[0]
+        wanted = encoder.bfloat16()(torch.tensor([[2, 3, 4, 1]])).last_hidden_state[0].float()
     loaded = load_prompt(tmp_path / 'model', 24)
     assert loaded.shape == (512, 24)
     assert torch.allclose(loaded[:4], wanted, atol=1e-6)
     assert not loaded[4:].any()
     assert json.loads((tmp_path / 'model' / 'card.json').read_text())['prompt'] == (
         '  a robot\narm ')
+
+
+def test_a_prompt_that_is_too_long_is_cut_and_that_is_said(
+        tmp_path: pathlib.Path, encoder: transformers.UMT5EncoderModel) -> None:
+    told: list[str] = []
+    convert(tmp_path / 'model', text_encoder=tmp_path / 'source', prompt='robot ' * 600,
+            say=told.append)
+    assert any('601 tokens, and only 512 are used' in text for text in told)
+    assert load_prompt(tmp_path / 'model', 24).all(dim=1).all()
 
 
 def test_a_folder_without_a_text_encoder_is_refused(tmp_path: pathlib.Path) -> None:

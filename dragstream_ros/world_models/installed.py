@@ -14,6 +14,7 @@ from dragstream_ros.world_models.tabletop.model import NAME, WEIGHTS
 from dragstream_ros.world_models.wan import config as wan_config
 from dragstream_ros.world_models.wan import model_folder
 from dragstream_ros.world_models.wan.memory_plan import plan_memory
+from dragstream_ros.world_models.wan.model_folder import Say, silent
 
 GB = 1e9
 
@@ -56,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     print(bundled().describe())
     for folder in model_folders(args.folders):
         try:
-            print('\n' + installed(folder).describe())
+            print('\n' + installed(folder, _tell).describe())
         except DragStreamError as error:
             print(f'dragstream models: {error}', file=sys.stderr)
             status = 1
@@ -80,7 +81,7 @@ def bundled() -> InstalledModel:
                           card['licence'], 'one CPU core', '')
 
 
-def installed(folder: Path) -> InstalledModel:
+def installed(folder: Path, say: Say = silent) -> InstalledModel:
     """Describe a Wan model's folder; hashes are computed anew, and compared with the card's.
 
     :raises DragStreamError: it is no model folder, or a file is not what the card says
@@ -88,7 +89,7 @@ def installed(folder: Path) -> InstalledModel:
     config = wan_config.WanConfig.read(folder)
     card = model_folder.read_card(folder)
     files = sorted(folder.rglob('*.safetensors'))
-    digests = {str(path.relative_to(folder)): model_folder.sha256(path) for path in files}
+    digests = {str(path.relative_to(folder)): model_folder.sha256(path, say) for path in files}
     for name, part in card.get('parts', {}).items():
         if digests.get(name) != part.get('sha256'):
             raise DragStreamError(
@@ -103,11 +104,15 @@ def installed(folder: Path) -> InstalledModel:
         f'{config.decoder})', _obstacle(plan.total))
 
 
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _obstacle(needed_bytes: int) -> str:
     if not torch.cuda.is_available():
         return 'there is no CUDA GPU; on a processor a chunk takes minutes'
     memory = torch.cuda.get_device_properties(0).total_memory
     if memory < needed_bytes:
-        return (f'the GPU has {memory / GB:.1f} GB; set memory_budget_gb, which shortens the '
-                'window')
+        return (f'the GPU has {memory / GB:.1f} GB; at loading, decoder and window are given up '
+                'for less, and what still does not fit is refused')
     return ''

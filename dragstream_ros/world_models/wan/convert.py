@@ -101,7 +101,7 @@ def convert(folder: Path, *, checkpoint: Path | None = None, vae: Path | None = 
          lambda source: read_transformer(source, weights, dtype)),
         (model_folder.VAE, vae, read_vae),
         (model_folder.TINY_DECODER, tiny_decoder, read_tiny_decoder),
-        (PROMPT, text_encoder, lambda source: ({KEY: encode_prompt(prompt, source)}, None))]
+        (PROMPT, text_encoder, lambda source: ({KEY: encode_prompt(prompt, source, say)}, None))]
     for name, source, read in jobs:
         if source is not None:
             say(f'reading {source}')

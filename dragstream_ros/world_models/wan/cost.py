@@ -212,7 +212,7 @@ def _residual(inputs: int, width: int, cells: int, frames: int) -> Iterator[Conv
 
 
 def _linear_flop(architecture: WanArchitecture, config: WanConfig) -> float:
-    """Of one block; the prompt's keys and values are computed once a stream, not once a pass."""
+    """Of one block, without the prompt's keys and values, which are a hundredth of it."""
     width = architecture.width
     tokens = config.latents_per_chunk * config.tokens_per_latent
     return 2.0 * tokens * width * (6 * width + 2 * architecture.ffn_dim)

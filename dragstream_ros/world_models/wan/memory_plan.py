@@ -41,12 +41,16 @@ RUNTIME = int(0.6 * GB)     # CUDA's own, and what its allocator cannot use
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes by part; steps are never made at the same time, so only the largest counts."""
+    """Bytes by part; steps are never made at the same time, so only the largest counts.
+
+    given_up: what was configured and what is planned instead, '' where all is as configured.
+    """
 
     dtype: DType
     config: WanConfig
     kept: dict[str, int]
     steps: dict[str, int]
+    given_up: str = ''
 
     @property
     def total(self) -> int:
@@ -61,6 +65,8 @@ class MemoryPlan:
         lines = [f'memory planned, {width}x{height}, window {self.config.window}, '
                  f'{self.dtype}, decoder {self.config.decoder}:']
         lines += [f'  {name:30} {size / GB:7.2f} GB' for name, size in rows.items()]
+        if self.given_up:
+            lines.append(f'given up for memory: {self.given_up}')
         return '\n'.join(lines)
 
 
@@ -114,12 +120,12 @@ def fit_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType,
 
     :raises DragStreamError: nothing fits
     """
-    plan = plan_memory(architecture, config, dtype)
+    wanted = plan = plan_memory(architecture, config, dtype)
     if budget_gb is None:
-        return plan
+        return wanted
     for plan in _plans(architecture, config, dtype, has_tiny_decoder):
         if plan.total <= budget_gb * GB:
-            return plan
+            return replace(plan, given_up=_given_up(wanted, plan))
     raise DragStreamError(
         ErrorCode.OUT_OF_MEMORY,
         f'This model needs {plan.total / GB:.1f} GB even with a window of {plan.config.window} '
@@ -156,6 +162,13 @@ def _plans(architecture: WanArchitecture, config: WanConfig, dtype: DType,
         sink = min(config.sink, window - chunk - 1)
         if sink >= 0:
             yield plan_memory(architecture, replace(config, window=window, sink=sink), 'bfloat16')
+
+
+def _given_up(wanted: MemoryPlan, plan: MemoryPlan) -> str:
+    return ', '.join(f'{name} {before} -> {after}' for name, before, after in (
+        ('precision', wanted.dtype, plan.dtype),
+        ('decoder', wanted.config.decoder, plan.config.decoder),
+        ('window', wanted.config.window, plan.config.window)) if before != after)
 
 
 def _denoise_bytes(architecture: WanArchitecture, config: WanConfig, size: int) -> int:
