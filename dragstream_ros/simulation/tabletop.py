@@ -76,6 +76,6 @@ def _open_live(seed: int, image_size: tuple[int, int]) -> Tabletop:
         from dragstream_ros.simulation.scene import TabletopScene
     except ImportError as error:
         raise NoGraphics(
-            f"{error}; pip install 'dragstream_ros[sim]' brings the live tabletop.") from error
+            f"{error}; pip install 'mujoco>=3.3,<4' brings the live tabletop.") from error
     graphics_backend()
     return TabletopScene(seed, image_size=image_size)

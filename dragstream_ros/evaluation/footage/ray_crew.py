@@ -37,7 +37,7 @@ class RayCrew:
             import ray
         except ImportError as error:
             raise EvaluationError(
-                "Ray is not installed; please pip install 'dragstream_ros[ray]'.") from error
+                "Ray is not installed; please pip install 'ray>=2.9'.") from error
         try:
             address = os.environ.get('RAY_ADDRESS', '')
             if address:     # Ray itself would try for minutes

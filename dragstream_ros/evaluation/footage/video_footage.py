@@ -57,6 +57,6 @@ def _unreadable(path: pathlib.Path) -> str:
     told = f' (codec {codec})' if codec else ''
     if codec and video_reader.av is None:
         return (f'OpenCV reads no picture from {path}{told}; please install PyAV, as with '
-                "pip install 'dragstream_ros[video]', or convert it, as with "
+                "pip install 'av>=12', or convert it, as with "
                 f'ffmpeg -i {path.name} -c:v libx264 {path.stem}_h264.mp4 .')
     return f'No picture can be read from {path}{told}: it is no video, or is damaged.'
