@@ -17,6 +17,6 @@ def test_answers_pictures_and_the_cost_of_idle_pages_are_measured(ros_domain, mo
     assert found['drags'] == 2 and 0 < found['drag_to_first_frame_secs']['p50'] < 20
     assert 0 < found['camera_hz'] < 40
     [[without, with_pages]] = found['clips_per_sec']
-    assert 0 < found['console_cores']['value'] < 1
+    assert abs(found['console_cores']['value']) < 2  # a difference, of either sign
     assert 'they themselves' in TABLES['console'](found)
     assert found['cost_of_idle_pages']['value'] == pytest.approx(1 - with_pages / without)

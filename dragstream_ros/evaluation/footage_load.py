@@ -20,6 +20,7 @@ from dragstream_ros.adapters.image import image_from_array
 from dragstream_ros.adapters.stamp import NS_PER_SEC, stamp_from_ns
 from dragstream_ros.simulation.recorded import RecordedTabletop
 
+LONGEST_SECS = 1800.0
 START_NS = 1_700_000_000 * NS_PER_SEC
 
 
@@ -65,7 +66,13 @@ def _evaluate(
     if config.weights_folder:
         command += ['--weights', config.weights_folder]
     started = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=LONGEST_SECS)
+    except subprocess.TimeoutExpired as error:
+        raise FootageBenchError(
+            f'A bag was not evaluated within {LONGEST_SECS:.0f} s; is the computer busy?'
+        ) from error
     taken_secs = time.monotonic() - started
     if done.returncode:
         raise FootageBenchError(f'A bag could not be evaluated; {done.stderr.strip()}')
