@@ -60,7 +60,7 @@ $(VENV)/created:
 	  os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))'; } >/dev/null 2>&1 || { echo \
 	  'Please install a C++ compiler, Python headers and venv: apt install g++ python3-dev python3-venv' \
 	  >&2; exit 1; }
-	@echo 'Setting up $(VENV), once: a few minutes and 2 GB.'
+	@echo 'Setting up $(VENV), once: a few minutes and 2.4 GB.'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
