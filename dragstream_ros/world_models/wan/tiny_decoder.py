@@ -1,7 +1,7 @@
 """A tiny video decoder for Wan 2.1 latents, in the layout of TAEHV's ``taew2_1`` weights.
 
-A twenty-fifth of the Wan decoder's arithmetic, for pictures that are a little softer.  Three
-stages of small residual blocks, each of which also sees its own input of the frame before, and twice the
+A twenty-fifth of the Wan decoder's arithmetic, for pictures that are a little softer.  Three stages
+of small residual blocks, each of which also sees its own input of the frame before, and twice the
 frame rate after the second and the third stage.  Nothing else looks back in time, so the last
 inputs of those blocks are all that a stream has to remember.
 """
