@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import cv2
@@ -11,12 +12,14 @@ import pytest
 from stub_world_model import StubStream
 
 from dragstream_ros.core.drag import DragCommand, validate_command
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.candidates import Idea, drags, ideas_over_scene, smooth_drag
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig, evenly_normal, refine
 from dragstream_ros.planning.future import Future
 from dragstream_ros.planning.goal_distance import PlanningGoal
 from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.planner import Planner, PlannerConfig
+from dragstream_ros.planning.rollouts import Rollouts
 from dragstream_ros.planning.score import Score, best_of, score_future
 from dragstream_ros.planning.stream_futures import StreamFutures
 
@@ -189,3 +192,32 @@ def test_no_candidate_leaves_a_trace_in_the_stream():
     assert [item.n_handles for item in found] == [1, 1, 1, 0]
     assert found[0].followed_px[:, -1] == pytest.approx(
         np.array([START_PX + (10, 0), (70, 30)]), abs=1.5)
+
+
+def test_a_future_of_nothing_is_refused():
+    class Silent:
+        stamp_ns = 0
+
+        def branch(self, horizon_secs: float) -> Silent:
+            return self
+
+        def step(self) -> None:
+            return None
+
+    with pytest.raises(DragStreamError) as refused:
+        Rollouts(Silent(), [None], horizon_secs=1e-6).step()
+    assert refused.value.code == ErrorCode.GOAL_INVALID
+
+
+def test_what_runs_beside_a_failure_is_done_before_that_is_raised():
+    done = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise ValueError('the first one')
+        time.sleep(0.1)
+        done.append(number)
+
+    with pytest.raises(ValueError, match='the first one'):
+        Lanes(2).map(work, range(4))
+    assert sorted(done) == [1, 2, 3]

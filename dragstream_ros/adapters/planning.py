@@ -15,19 +15,24 @@ from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import PointTrack, PredictedClip, PredictedFuture
-from dragstream_ros.worker.protocol import CandidateFuture, StartGoal
+from dragstream_ros.worker.protocol import ANY_SIZE, CandidateFuture, StartGoal
 
 if TYPE_CHECKING:
     from dragstream_ros.action import Predict
     from dragstream_ros.msg import Drag
 
+SHORTEST_HORIZON_SECS = 0.001
 LONGEST_HORIZON_SECS = 60.0
 MOST_CANDIDATES = 256
 MOST_QUERY_POINTS = 256
+# All candidates together: what is told of them is made into messages in the node's only thread.
+MOST_FUTURE_SECS = 600.0
+MOST_POINT_SECS = 6000.0
 
 
 def start_from_goal(
-    goal: Predict.Goal, *, goal_id: int, generation: int, now_secs: float
+    goal: Predict.Goal, *, goal_id: int, generation: int, now_secs: float,
+    default_horizon_secs: float,
 ) -> StartGoal:
     """Check a goal and put it as the worker wants it; now_secs: time.monotonic().
 
@@ -37,9 +42,14 @@ def start_from_goal(
         1 <= len(goal.candidates) <= MOST_CANDIDATES,
         f'A goal has 1 to {MOST_CANDIDATES} candidates, not {len(goal.candidates)}.')
     _require_secs(goal.horizon_secs, 'horizon', LONGEST_HORIZON_SECS)
+    horizon_secs = float(goal.horizon_secs) or default_horizon_secs
+    _require(
+        horizon_secs >= SHORTEST_HORIZON_SECS,
+        f'The horizon must be 0, for the default, or at least {SHORTEST_HORIZON_SECS} s.')
+    _require_bounded(goal, horizon_secs)
     _require_secs(goal.deadline_secs, 'deadline', 3600.0)
     return StartGoal(
-        goal_id=goal_id, generation=generation, horizon_secs=float(goal.horizon_secs),
+        goal_id=goal_id, generation=generation, horizon_secs=horizon_secs,
         candidates=tuple(_command(drag, index) for index, drag in enumerate(goal.candidates)),
         query=_query(goal.query_points, goal.candidates[0]),
         goal_px=_goal_points(goal),
@@ -89,13 +99,12 @@ def _command(drag: Drag, index: int) -> DragCommand | None:
 def _query(points: Sequence[Point], drag: Drag) -> DragCommand | None:
     if not points:
         return None
-    size = (drag.image_width, drag.image_height)
-    places = np.array([(point.x, point.y) for point in points])
     _require(
-        len(points) <= MOST_QUERY_POINTS and bool(np.isfinite(places).all())
-        and bool(((places >= -0.5) & (places <= np.array(size) - 0.5)).all()),
-        f'Query points must be {MOST_QUERY_POINTS} at most and lie in the image of '
-        f'{size[0]}x{size[1]} pixels that candidate 0 is on.')
+        len(points) <= MOST_QUERY_POINTS,
+        f'A goal has {MOST_QUERY_POINTS} query points at most, not {len(points)}.')
+    places = np.array([(point.x, point.y) for point in points])
+    _require(bool(np.isfinite(places).all()), 'Query points must be finite numbers.')
+    size = (drag.image_width, drag.image_height) if drag.handles else ANY_SIZE
     return DragCommand(
         drag_id='query', operator_id=drag.operator_id, mode=DragMode.ANIMATE,
         handles=tuple(DragHandle(path_px=place[None]) for place in places),
@@ -111,6 +120,19 @@ def _goal_points(goal: Predict.Goal) -> np.ndarray | None:
         f'There are {len(goal.goal_points)} goal points for {len(goal.query_points)} query points; '
         'give one each, of finite numbers.')
     return points
+
+
+def _require_bounded(goal: Predict.Goal, horizon_secs: float) -> None:
+    n_points = sum(
+        len(drag.handles) + len(goal.query_points) for drag in goal.candidates)
+    _require(
+        len(goal.candidates) * horizon_secs <= MOST_FUTURE_SECS,
+        f'All candidates together are {MOST_FUTURE_SECS:g} s at most; send fewer, or ask for a '
+        'shorter horizon.')
+    _require(
+        n_points * horizon_secs <= MOST_POINT_SECS,
+        f'The points of all candidates are followed for {MOST_POINT_SECS:g} s at most; send fewer '
+        'candidates or query points, or ask for a shorter horizon.')
 
 
 def _require_secs(secs: float, name: str, most_secs: float) -> None:

@@ -17,6 +17,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import PredictedClip, PredictedFuture
 from dragstream_ros.worker.protocol import CancelGoal, Chunk, GoalDone, GoalProgress, StartGoal
 
+UNHEARD_SECS = 2.0  # discovery may lose sight of a living client for a moment
 RESULT_KEPT_SECS = 10  # for a client that asks late; a killed one never does
 
 
@@ -61,12 +62,15 @@ class PredictAction:
         clip: Callable[[Chunk, Sequence[str]], PredictedClip],
         is_active: Callable[[], bool],
         generation: Callable[[], int],
+        default_horizon_secs: Callable[[], float],
     ) -> None:
         """Start the server; it rejects goals unless is_active()."""
         self._node = node
         self._send = send
         self._clip = clip
         self._generation = generation
+        self._default_horizon_secs = default_horizon_secs
+        self._heard_secs = 0.0  # when somebody listened last
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._server = ActionServer(
@@ -112,18 +116,24 @@ class PredictAction:
 
         A client cannot be told from another; but when nobody listens to feedback, all are gone.
         """
-        topic = 'predict/_action/feedback'
-        if self._pending and not self._node.count_subscribers(topic):
+        now_secs = time.monotonic()
+        if not self._pending or self._node.count_subscribers('predict/_action/feedback'):
+            self._heard_secs = now_secs
+        elif now_secs - self._heard_secs >= UNHEARD_SECS:
             for goal_id in self._pending:
                 self._send(CancelGoal(goal_id=goal_id))
+            self.fail_all(
+                ErrorCode.CANCELLED, f'Nobody has listened to feedback for {UNHEARD_SECS:g} s; '
+                'keep the action client while you wait.')
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
         pending = _Pending(handle)
         goal_id = next(self._ids)
+        self._heard_secs = now_secs = time.monotonic()
         try:
             start = start_from_goal(
                 handle.request, goal_id=goal_id, generation=self._generation(),
-                now_secs=time.monotonic())
+                now_secs=now_secs, default_horizon_secs=self._default_horizon_secs())
             if not self._send(start):
                 raise DragStreamError(
                     ErrorCode.WORKER_DIED, 'The worker is being started again; try again soon.')

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it would bring torch, which a world model need not use
 
 UNKNOWN_RADIUS_PX = 8  # of what is held, where that is not known
 RIM_PX = 3  # around what is held, where it blends with what is behind it
+FAR_PX = 1e4  # outside of any picture; OpenCV refuses much more
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,12 +92,16 @@ def _swept(chunks: Sequence[PredictedChunk], shape: tuple[int, int]) -> np.ndarr
         for index, poses in enumerate(chunk.poses):
             for handle, (outline, pose) in enumerate(zip(outlines, poses)):
                 if outline is None:
-                    place = np.rint(chunk.tracks_px[handle, index]).astype(int)
+                    place = _whole(chunk.tracks_px[handle, index])
                     cv2.circle(swept, place.tolist(), UNKNOWN_RADIUS_PX, 1, cv2.FILLED)
                 else:
-                    cv2.fillPoly(swept, [np.rint(pose.apply(outline)).astype(np.int32)], 1)
+                    cv2.fillPoly(swept, [_whole(pose.apply(outline))], 1)
         for outline in outlines:
             if outline is not None:
-                cv2.fillPoly(swept, [np.rint(outline).astype(np.int32)], 1)
+                cv2.fillPoly(swept, [_whole(outline)], 1)
     rim = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RIM_PX + 1, 2 * RIM_PX + 1))
     return cv2.dilate(swept, rim) > 0
+
+
+def _whole(points_px: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(points_px, -FAR_PX, FAR_PX)).astype(np.int32)

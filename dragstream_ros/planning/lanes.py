@@ -8,7 +8,7 @@ almost nothing: the frames of one chunk already fill a core.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 Item = TypeVar('Item')
@@ -24,7 +24,11 @@ class Lanes:
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do the work on every item, in order; raises what the first that failed has raised."""
-        return list(map(work, items) if self._pool is None else self._pool.map(work, items))
+        if self._pool is None:
+            return list(map(work, items))
+        running = [self._pool.submit(work, item) for item in items]
+        wait(running)       # also after a failure: nothing may go on behind the caller's back
+        return [future.result() for future in running]
 
 
 def lanes_for(world_model: Any) -> Lanes:

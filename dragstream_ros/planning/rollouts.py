@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.lanes import Lanes
 
 if TYPE_CHECKING:  # it would bring torch, which a world model need not use
@@ -70,7 +71,7 @@ class Rollouts:
     def step(self) -> list[tuple[int, list[PredictedChunk]]]:
         """Predict one more chunk in every lane; the candidates that this completes, by index.
 
-        :raises DragStreamError: a drag that makes no sense to the stream
+        :raises DragStreamError: a drag that makes no sense to the stream, or a future of nothing
         """
         while self._waiting and len(self._running) < self._lanes.count:
             self._running.append(self._begin(*self._waiting.popleft()))
@@ -91,6 +92,10 @@ class Rollouts:
         chunk = candidate.stream.step()
         if chunk is not None:
             candidate.chunks.append(chunk)
+        elif not candidate.chunks:
+            raise DragStreamError(
+                ErrorCode.GOAL_INVALID,
+                f'Nothing was predicted in {self._horizon_secs:g} s; ask for a longer horizon.')
         candidate.is_done = (
             chunk is None or chunk.last
             # A free-running stream knows no horizon.

@@ -48,7 +48,6 @@ class Goal:
         deadline: float | None = None, clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.goal_id = goal_id
-        self.is_cancelled = False
         self.is_done = False
         self._rollouts = rollouts
         self._commands = commands
@@ -60,25 +59,34 @@ class Goal:
 
     def step(self, packing: Packing) -> list[FromWorker]:
         """Predict one more chunk of each candidate in work; the last step says how it went."""
-        if self.is_cancelled:
-            return [self.done(ErrorCode.CANCELLED, 'The goal was cancelled.')]
-        if self._deadline is not None and self._clock() >= self._deadline:
-            return [self.done(
-                ErrorCode.DEADLINE_PASSED, 'The deadline came first; ask for fewer candidates, a '
-                'shorter horizon or a later deadline.')]
         try:
-            completed = self._rollouts.step()
+            progress = self._progress(packing)
         except DragStreamError as error:
             return [self.done(error.code, error.sentence)]
-        events: list[FromWorker] = [GoalProgress(
-            goal_id=self.goal_id, progress=self._rollouts.progress,
-            futures=tuple(self._future(*found, packing) for found in completed))]
-        return [*events, self.done()] if self._rollouts.is_done else events
+        return [progress, self.done()] if self._rollouts.is_done else [progress]
+
+    @property
+    def is_late(self) -> bool:
+        """The deadline has passed."""
+        return self._deadline is not None and self._clock() >= self._deadline
 
     def done(self, code: ErrorCode = ErrorCode.OK, sentence: str = '') -> GoalDone:
         """The last word on this goal."""
         self.is_done = True
         return GoalDone(goal_id=self.goal_id, code=code, sentence=sentence)
+
+    def _progress(self, packing: Packing) -> GoalProgress:
+        try:
+            completed = self._rollouts.step()
+            futures = tuple(self._future(*found, packing) for found in completed)
+        except Exception as error:
+            if type(error).__name__ != 'OutOfMemoryError':  # of torch, which may not be there
+                raise
+            raise DragStreamError(
+                ErrorCode.OUT_OF_MEMORY, 'There is not enough memory for this goal beside the live '
+                'prediction; ask for a shorter horizon.') from None
+        return GoalProgress(
+            goal_id=self.goal_id, progress=self._rollouts.progress, futures=futures)
 
     def _future(
         self, index: int, chunks: Sequence[PredictedChunk], packing: Packing

@@ -32,14 +32,16 @@ class GoalQueue:
                 'them is done.')
         self._goals.append(begin())
 
-    def cancel(self, goal_id: int) -> None:
-        """Have a goal end at its next step, which comes next."""
-        for goal in self._goals:
-            if goal.goal_id == goal_id:
-                goal.is_cancelled = True
-                self._goals.remove(goal)
-                self._goals.appendleft(goal)
-                return
+    def cancel(self, goal_id: int) -> list[FromWorker]:
+        """End a goal, if it is still here."""
+        return self._end(
+            lambda goal: goal.goal_id == goal_id, ErrorCode.CANCELLED, 'The goal was cancelled.')
+
+    def end_late(self) -> list[FromWorker]:
+        """End those whose deadline has passed, whoever's turn it is."""
+        return self._end(
+            lambda goal: goal.is_late, ErrorCode.DEADLINE_PASSED, 'The deadline came first; ask '
+            'for fewer candidates, a shorter horizon or a later deadline.')
 
     def step(self, packing: Packing) -> list[FromWorker]:
         """Give the goal whose turn it is a step."""
@@ -51,6 +53,12 @@ class GoalQueue:
 
     def drop_all(self, code: ErrorCode, sentence: str) -> list[FromWorker]:
         """End all of them."""
-        events: list[FromWorker] = [goal.done(code, sentence) for goal in self._goals]
-        self._goals.clear()
+        return self._end(lambda goal: True, code, sentence)
+
+    def _end(
+        self, which: Callable[[Goal], bool], code: ErrorCode, sentence: str
+    ) -> list[FromWorker]:
+        events: list[FromWorker] = [
+            goal.done(code, sentence) for goal in self._goals if which(goal)]
+        self._goals = deque(goal for goal in self._goals if not goal.is_done)
         return events

@@ -21,6 +21,7 @@ from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import ErrorCode
 from dragstream_ros.planning.score import Score
 
+ANY_SIZE = (0, 0)  # of a query that is on the newest frame, whatever its size
 EXIT_AFTER_REPORT = 3  # exit status of a worker that ended for what a Problem has already told
 
 
@@ -95,9 +96,10 @@ class CancelDrag:
 class StartGoal:
     """Predict futures from the newest frame, beside the live stream; see action/Predict.action.
 
-    candidates: in camera pixels; None: undragged. query: its handles are the points to follow.
-    goal_px: (q, 2) camera pixels, where these should be. goal_image: (H, W, 3) uint8 RGB of the
-    camera's size. deadline: the time.monotonic() at which to answer.
+    candidates: in camera pixels; None: undragged. query: its handles are the points to follow;
+    on the newest frame where its image_size is ANY_SIZE. goal_px: (q, 2), where these should be, in
+    the same pixels. goal_image: (H, W, 3) uint8 RGB of the camera's size. deadline: the
+    time.monotonic() at which to answer.
     """
 
     goal_id: int

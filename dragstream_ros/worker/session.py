@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from dragstream_ros.worker.goal_queue import GoalQueue
 from dragstream_ros.worker.held_outlines import held_outlines
 from dragstream_ros.worker.live_drag import LiveDrag
 from dragstream_ros.worker.protocol import (
+    ANY_SIZE,
     CancelDrag,
     CancelGoal,
     Chunk,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 CONTEXT_SECS = 1.0  # of kept frames, for a stream that starts anew
 HOLE_SECS = 0.5  # after a longer one the stream starts over and has dropped its drag
+STARTED_OVER = 'The prediction started over; please send the goal again.'
 _N_ARRIVALS = 64  # far more than one prediction can be behind
 
 
@@ -149,13 +152,15 @@ class PredictionSession:
         elif isinstance(message, CancelDrag):
             self._drag.cancel(message.drag_id)
         elif isinstance(message, CancelGoal):
-            self._goals.cancel(message.goal_id)
+            return self._goals.cancel(message.goal_id)
         return []
 
     # What goes out.
 
     def step(self) -> list[FromWorker]:
         """Compute one chunk, live or of a goal's candidates; empty: there is nothing to do now."""
+        if late := self._goals.end_late():
+            return late
         if not self._goals:
             return self._step_live()
         started = self._clock()
@@ -230,8 +235,7 @@ class PredictionSession:
     def _start_over(self) -> list[FromWorker]:
         """Forget stream, drag and goals."""
         self._start_stream()
-        return self._goals.drop_all(
-            ErrorCode.CANCELLED, 'The prediction started over; please send the goal again.')
+        return self._goals.drop_all(ErrorCode.CANCELLED, STARTED_OVER)
 
     def _advance_generation(self, generation: int) -> list[FromWorker]:
         if generation <= self._generation:
@@ -268,6 +272,8 @@ class PredictionSession:
 
     def _start_goal(self, message: StartGoal) -> list[FromWorker]:
         try:
+            if message.generation < self._generation:
+                raise DragStreamError(ErrorCode.CANCELLED, STARTED_OVER)
             self._goals.add(lambda: self._begin(message))
         except DragStreamError as error:
             return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
@@ -281,7 +287,6 @@ class PredictionSession:
             raise DragStreamError(
                 ErrorCode.DRAG_BEFORE_FIRST_IMAGE, 'No camera image has come yet; wait for one.')
         assert self._camera_size is not None
-        letterbox = Letterbox(self._camera_size, self._model_size)
         commands = []
         for command in message.candidates:
             if command is not None and command.mode is DragMode.EDIT:
@@ -290,10 +295,8 @@ class PredictionSession:
                     'An edit redoes the live prediction; a goal needs drags of mode ANIMATE.')
             commands.append(
                 None if command is None else self._grab(command).located(self._frames, source_ns))
-        query = message.query
-        if query is not None:
-            query = self._grab(query).located(self._frames, source_ns)
-        goal_px, goal_image = message.goal_px, message.goal_image
+        query_px, goal_px = self._points(message, source_ns)
+        goal_image = message.goal_image
         if goal_image is not None and goal_image.shape[1::-1] != self._camera_size:
             raise DragStreamError(
                 ErrorCode.GOAL_INVALID,
@@ -307,12 +310,32 @@ class PredictionSession:
                      lanes=self._lanes),
             commands,
             anchor=anchor,
-            query_px=np.array([h.path_px[0] for h in query.handles] if query else []),
+            query_px=query_px,
             wanted=PlanningGoal(
-                image=None if goal_image is None else letterbox.apply(goal_image), start=anchor,
-                points_px=None if goal_px is None else letterbox.to_target(goal_px),
-                encode=self._encode),
+                image=None if goal_image is None else Letterbox(
+                    self._camera_size, self._model_size).apply(goal_image),
+                start=anchor, points_px=goal_px, encode=self._encode),
             deadline=message.deadline, clock=self._clock)
+
+    def _points(
+        self, message: StartGoal, source_ns: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """(q, 2), the query points where they are in the newest frame, and their goals."""
+        query, goal_px = message.query, message.goal_px
+        if query is None:
+            return np.zeros((0, 2)), None
+        assert self._camera_size is not None
+        if query.image_size == ANY_SIZE:
+            query = replace(query, image_size=self._camera_size, stamp_ns=source_ns)
+        given_px = np.array([handle.path_px[0] for handle in query.handles])
+        if (given_px < -0.5).any() or (given_px > np.array(query.image_size) - 0.5).any():
+            raise DragStreamError(
+                ErrorCode.GOAL_INVALID, 'Query points must lie in the image of {}x{} pixels that '
+                'they are on.'.format(*query.image_size))
+        if goal_px is not None:
+            goal_px = self._letterbox(query).to_target(goal_px)
+        query = self._grab(query).located(self._frames, source_ns)
+        return np.array([handle.path_px[0] for handle in query.handles]), goal_px
 
     def _grab(self, command: DragCommand, live: LiveDrag | None = None) -> DragFollower:
         """Bring a command to model pixels and bind it to the frame it was given on.
@@ -324,16 +347,25 @@ class PredictionSession:
             raise DragStreamError(
                 ErrorCode.DRAG_BEFORE_FIRST_IMAGE,
                 'The drag came before the first camera image; drag on an image that was shown.')
-        letterbox = Letterbox(self._camera_size, self._model_size)
-        is_about_prediction = (
-            command.mode is DragMode.EDIT or self._settings.mode == 'free_running')
-        if is_about_prediction and command.image_size == letterbox.content_size:
-            # Given on a predicted image, where things are as the operator saw them.
-            letterbox = Letterbox(letterbox.content_size, self._model_size)
-            return DragFollower(transform_command(command, letterbox), ())
-        command = transform_command(command, letterbox)
+        is_on_prediction = self._is_on_prediction(command)
+        command = transform_command(command, self._letterbox(command))
+        if is_on_prediction:  # where things are as the operator saw them
+            return DragFollower(command, ())
         followed = None if live is None else live.with_path(command)
         return followed or DragFollower(command, self._frames)
+
+    def _is_on_prediction(self, command: DragCommand) -> bool:
+        """Given on a predicted image; in anchored mode these are redone by edits alone."""
+        assert self._camera_size is not None
+        is_possible = command.mode is DragMode.EDIT or self._settings.mode == 'free_running'
+        return is_possible and command.image_size == Letterbox(
+            self._camera_size, self._model_size).content_size
+
+    def _letterbox(self, command: DragCommand) -> Letterbox:
+        """From the picture that a command was given on to the model's."""
+        assert self._camera_size is not None
+        size = command.image_size if self._is_on_prediction(command) else self._camera_size
+        return Letterbox(size, self._model_size)
 
 
 def _problem(error: DragStreamError, command: DragCommand | None) -> Problem:
