@@ -44,9 +44,8 @@ def test_each_is_a_drag_that_an_operator_could_send(cases):
             Operation.ROTATE if name == 'rotate' else Operation.TRANSLATE)
 
 
-def test_before_it_the_world_is_at_rest_and_only_what_is_dragged_moves(cases):
+def test_only_what_is_dragged_moves(cases):
     for case in cases.values():
-        assert (case.past == case.past[-1]).all()
         away = ~np.any([one.start_whole | one.future_whole.any(0)
                         for one in (case, case.partner) if one is not None], axis=0)
         change = np.abs(case.future[-1].astype(int) - case.past[-1])[away]

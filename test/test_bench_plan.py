@@ -116,3 +116,17 @@ def test_a_drag_is_planned_from_a_picture_to_its_goal(model, monkeypatch, tmp_pa
 def test_a_plan_without_a_goal_is_refused_in_a_sentence(model, monkeypatch, capsys):
     assert plan(model, monkeypatch, 'now.png') == 2
     assert '--goal' in capsys.readouterr().err
+
+
+def test_a_goal_that_is_there_already_is_refused_in_a_sentence(
+        model, monkeypatch, tmp_path: Path, capsys):
+    write_picture(tmp_path / 'now.png', np.full((192, 256, 3), 120, np.uint8))
+    now = str(tmp_path / 'now.png')
+    assert plan(model, monkeypatch, now, '--goal', now) == 1
+    assert '--grab' in capsys.readouterr().err
+
+
+def test_one_candidate_is_no_search(model, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        plan(model, monkeypatch, '--candidates', '1')
+    assert 'at least 2 candidates' in capsys.readouterr().err

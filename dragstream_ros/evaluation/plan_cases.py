@@ -32,7 +32,7 @@ class PlanCaseConfig:
     """
 
     scenes: int = 50
-    first_seed: int = FIRST_SEED + 10_000
+    first_seed: int = FIRST_SEED + 500_000
     busy_secs: float = 2.0
     past_frames: int = 10
     drag_secs: float = 1.0

@@ -13,7 +13,7 @@ import numpy as np
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
-from dragstream_ros.errors import DragStreamError
+from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.evaluation.picture_files import read_picture, write_picture, write_video
 from dragstream_ros.evaluation.plan_benchmark import REACHED_PX
 from dragstream_ros.evaluation.plan_cases import PlanCase, PlanCaseConfig, make_plan_cases
@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--grab', type=_point, metavar='X,Y',
         help='px of the last picture: what to drag (default: what differs from the goal)')
     parser.add_argument('--target', type=_point, metavar='X,Y', help='about where to drag it')
-    parser.add_argument('--candidates', type=int, default=16, help='how many to predict')
+    parser.add_argument(
+        '--candidates', type=_at_least_two, default=16, help='how many to predict, 2 or more')
     parser.add_argument('--control', default='conditioned', choices=['conditioned', 'guidance'])
     parser.add_argument('--seed', type=int, default=0, help='of the search and the simulated scene')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -84,7 +85,9 @@ def plan_for(
 
 def _with_robot(world_model: WorldModel, args: argparse.Namespace) -> int:
     """Look, plan, act, and again, until the thing is where the goal picture has it."""
-    case = next(make_plan_cases(PlanCaseConfig(scenes=1, first_seed=SIMULATED + args.seed)))
+    # Kept to the end: it closes the case's scene when it goes.
+    cases = make_plan_cases(PlanCaseConfig(scenes=1, first_seed=SIMULATED + args.seed))
+    case = next(cases)
     print(f'{case.thing} is to go {case.way_px:.0f} px to where the goal picture has it.')
     seen, spread_px = [case.past[-1], case.goal_image], SPREAD_PX
     for number in range(1, MOST_DECISIONS + 1):
@@ -122,7 +125,11 @@ def _on_pictures(world_model: WorldModel, args: argparse.Namespace) -> int:
 
     def ideas(picture: np.ndarray) -> list[Idea]:
         if args.grab is None:
-            return ideas_over_scene(picture, goal)
+            if found := ideas_over_scene(picture, goal):
+                return found
+            raise DragStreamError(
+                ErrorCode.GOAL_INVALID, 'The goal shows nothing elsewhere than the last picture; '
+                'give another goal, or say what to drag with --grab.')
         grab_px = letterbox.to_target(args.grab)
         target_px = grab_px if args.target is None else letterbox.to_target(args.target)
         return [Idea(grab_px=grab_px, target_px=target_px, spread_px=SPREAD_PX)]
@@ -139,6 +146,12 @@ def _on_pictures(world_model: WorldModel, args: argparse.Namespace) -> int:
           f'the best of {len(plan.tried)} futures, predicted in {plan.secs:.1f} s.\n'
           f'{args.output / "best.mp4"} shows it, {args.output / "plan.json"} has its path.')
     return 0
+
+
+def _at_least_two(text: str) -> int:
+    if int(text) < 2:
+        raise argparse.ArgumentTypeError('a search needs at least 2 candidates')
+    return int(text)
 
 
 def _point(text: str) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Threads that compute side by side, for work that one model cannot spread over two cores.
 
-Two predictions on one core each are done in little more than half of the time that they take one
-after the other on two: the layers of a small model are too short to be shared out. A batch gains
-almost nothing: the frames of one chunk already fill a core.
+Two predictions on one core each are done sooner than one after the other on two: the layers of a
+small model are too short to be shared out. There is no batch: the frames of one chunk already fill
+a core.
 """
 
 from __future__ import annotations
