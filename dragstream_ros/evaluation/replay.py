@@ -236,12 +236,15 @@ class Replay:
 
     def _watch(self, bag: ImageBag, predictor: NodeGroup, camera: NodeGroup) -> None:
         """Show how it goes until the bag has been played."""
+        is_told = False
         while (ended := camera.ended() or predictor.ended()) is None:
             images = self._n_images()
             clips = self._counts['prediction/clip']
             if self._is_again.is_set():
-                text = 'it plays again and again, until Ctrl-C'
-                self._progress.show([text], plain=text)
+                if not is_told:
+                    self._progress.finish()
+                    self._say('it plays again and again, until Ctrl-C')
+                is_told = True
                 time.sleep(LOOK_EVERY_SECS)
                 continue
             self._progress.show(
