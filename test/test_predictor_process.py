@@ -131,6 +131,22 @@ def test_a_goal_ends_when_the_weights_are_missing(start, bench, tmp_path):
     client.destroy()
 
 
+def test_a_goal_in_flight_is_answered_when_the_node_is_shut_down(start, bench):
+    predictor = start()
+    client = ActionClient(bench.node, Predict, 'predict')
+    bench.until(client.server_is_ready, 30.0)
+    bench.start_filming()
+    slow = bench.drag_message(drag_id='slow')
+    accepted = client.send_goal_async(Predict.Goal(candidates=[slow], horizon_secs=30.0))
+    future = bench.until(lambda: accepted.done() and accepted.result()).get_result_async()
+    bench.spin(0.2)     # until the result is asked for
+    assert bench.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    answer = bench.until(lambda: future.done() and future.result())
+    assert (answer.status, answer.result.code) == (GoalStatus.STATUS_ABORTED, ErrorCode.CANCELLED)
+    bench.until(lambda: not predictor.children)
+    client.destroy()
+
+
 def test_missing_and_broken_weights_are_told_and_good_ones_served(start, bench, tmp_path):
     start(weights_folder=str(tmp_path))
     bench.until(lambda: bench.problem(ErrorCode.WEIGHTS_MISSING), 30.0)

@@ -57,6 +57,7 @@ from dragstream_ros.worker.protocol import (
 from dragstream_ros.worker.supervisor import SupervisorConfig, resident_bytes
 
 HOUSEKEEPING_SECS = 0.25
+ANSWER_SECS = 0.1  # rclpy answers a goal after the callback that ends it
 
 _Transition = Callable[['Predictor', LifecycleState], TransitionCallbackReturn]
 
@@ -152,8 +153,15 @@ class Predictor(LifecycleNode):
 
     @_told_when_it_fails
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """The same, from any state."""
-        self._remove_all()
+        """The same, from any state, once the goals that this ends have been answered."""
+        self._stop_serving()
+
+        def remove() -> None:
+            timer.cancel()
+            self._remove_all()
+
+        timer = self.create_timer(
+            ANSWER_SECS, remove, clock=Clock(clock_type=ClockType.STEADY_TIME))
         return TransitionCallbackReturn.SUCCESS
 
     @_told_when_it_fails
