@@ -28,6 +28,7 @@ from dragstream_ros.worker.protocol import (
 
 _LOOK_EVERY_SECS = 0.1
 _STOP_WITHIN_SECS = 1.0
+_EXIT_WITHIN_SECS = 5.0  # once it has hung up; on a busy computer Python takes its time
 
 
 class WorkerState(enum.Enum):
@@ -103,7 +104,7 @@ class WorkerSupervisor:
         """Begin to end the worker; returns at once, see join()."""
         self._stopping.set()
 
-    def join(self, timeout_secs: float = 2.0 * _STOP_WITHIN_SECS + 1.0) -> bool:
+    def join(self, timeout_secs: float = 2.0 * _STOP_WITHIN_SECS + _EXIT_WITHIN_SECS) -> bool:
         """Wait until worker and threads are gone; False if they still are not."""
         self._thread.join(timeout_secs)
         return not self._thread.is_alive()
@@ -245,7 +246,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _how_it_ended(process: subprocess.Popen[bytes]) -> str | None:
     try:
-        status = process.wait(_STOP_WITHIN_SECS)
+        status = process.wait(_EXIT_WITHIN_SECS)
     except subprocess.TimeoutExpired:
         return 'closed its connection'
     if status == EXIT_AFTER_REPORT:
