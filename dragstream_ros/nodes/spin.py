@@ -9,7 +9,6 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
@@ -35,7 +34,7 @@ def run_node(
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except RCLError:  # a signal came between two looks at the context
+    except RuntimeError:  # RCLError, too: a signal came while rclpy was at work
         if rclpy.ok():
             raise
     finally:
