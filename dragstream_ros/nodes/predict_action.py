@@ -9,6 +9,7 @@ from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from dragstream_ros.action import Predict
@@ -18,6 +19,7 @@ from dragstream_ros.msg import PredictedClip, PredictedFuture
 from dragstream_ros.worker.protocol import CancelGoal, Chunk, GoalDone, GoalProgress, StartGoal
 
 UNHEARD_SECS = 2.0  # discovery may lose sight of a living client for a moment
+AFTER_FEEDBACK_SECS = 0.05
 RESULT_KEPT_SECS = 10  # for a client that asks late; a killed one never does
 
 
@@ -102,9 +104,17 @@ class PredictAction:
             Predict.Feedback(progress=event.progress, futures=futures))
 
     def on_done(self, event: GoalDone) -> None:
-        """The worker has said its last word on a goal."""
-        if event.goal_id in self._pending:
-            self._finish(self._pending.pop(event.goal_id), event.code, event.sentence)
+        """The worker has said its last word on a goal.
+
+        rclpy's client drops feedback that comes after the result, so that waits for a moment.
+        """
+        def finish() -> None:
+            self._node.destroy_timer(timer)
+            if event.goal_id in self._pending:
+                self._finish(self._pending.pop(event.goal_id), event.code, event.sentence)
+
+        timer = self._node.create_timer(
+            AFTER_FEEDBACK_SECS, finish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def fail_all(self, code: ErrorCode, sentence: str) -> None:
         """End all goals: the worker died, or the node goes inactive."""
@@ -117,7 +127,8 @@ class PredictAction:
         A client cannot be told from another; but when nobody listens to feedback, all are gone.
         """
         now_secs = time.monotonic()
-        if not self._pending or self._node.count_subscribers('predict/_action/feedback'):
+        feedback = self._node.resolve_topic_name('predict') + '/_action/feedback'
+        if not self._pending or self._node.count_subscribers(feedback):
             self._heard_secs = now_secs
         elif now_secs - self._heard_secs >= UNHEARD_SECS:
             for goal_id in self._pending:
