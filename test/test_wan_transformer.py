@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers.models.transformers.transformer_wan import WanAttnProcessor
-from tiny_wan import BLOCKS, TEXT_DIM, tiny_transformer
 
-from dragstream_ros.world_models.wan.context import Page, WanContext
-from dragstream_ros.world_models.wan.transformer import CausalWan
+pytest.importorskip('diffusers')
+
+from diffusers.models.transformers.transformer_wan import WanAttnProcessor  # noqa: E402
+from tiny_wan import BLOCKS, TEXT_DIM, tiny_transformer  # noqa: E402
+
+from dragstream_ros.world_models.wan.context import Page, WanContext  # noqa: E402
+from dragstream_ros.world_models.wan.transformer import CausalWan  # noqa: E402
 
 GRID, CELLS, SIGMA = (3, 4), (6, 8), 0.9375
 TOKENS = GRID[0] * GRID[1]

@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
-from dragstream_ros.world_models.wan.prompt import save_prompt
+pytest.importorskip('diffusers')        # a robot without a Wan model need not have it
+
+from diffusers import AutoencoderKLWan, WanTransformer3DModel  # noqa: E402
+
+from dragstream_ros.world_models.wan.model import SelfForcingWorldModel  # noqa: E402
+from dragstream_ros.world_models.wan.prompt import save_prompt  # noqa: E402
 
 SIZE = (64, 48)     # (width, height) in px: 8 x 6 cells, 4 x 3 tokens
 BLOCKS = 4
