@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
-from dragstream_ros.core.drag import DragCommand, Pose, poses_at
+from dragstream_ros.core.drag import NOOP_BELOW_PX, DragCommand, Pose, poses_at
 
 RIM_PX = 1              # wide, where a thing's colours are mixed with what is behind it
-NO_MOTION_PX = 0.5
 # The region (H, W) bool around a point (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -60,10 +59,13 @@ class Held:
         """
         left = torch.zeros(len(self.poses), *self.masks.shape[1:], dtype=torch.bool)
         for mask, start, *poses in zip(self.masks, self.start, *self.poses, strict=True):
-            shown, corners = region.warp(mask, self._pixels(start)), _corners(mask)
+            if not mask.any():      # its handle has left the picture
+                continue
+            shown = region.warp(mask, self._pixels(start))
+            corners = region.box_corners(mask).numpy()
             for frame, pose in zip(left, poses, strict=True):
                 moved_px = np.linalg.norm(pose.apply(corners) - start.apply(corners), axis=-1).max()
-                if moved_px >= NO_MOTION_PX:
+                if moved_px >= NOOP_BELOW_PX:
                     frame |= region.dilate(shown, RIM_PX)
         return left
 
@@ -94,10 +96,3 @@ class Held:
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])
         return region.to_cells(pose, image_size=size, latent_size=size)
-
-
-def _corners(mask: torch.Tensor) -> np.ndarray:
-    """Of the box around a mask (H, W), (4, 2); its origin four times for an empty one."""
-    x, y = (mask.any(axis).nonzero().flatten()[[0, -1]].numpy() if mask.any() else np.zeros(2)
-            for axis in (0, 1))
-    return np.stack([x[[0, 1, 0, 1]], y[[0, 0, 1, 1]]], -1)

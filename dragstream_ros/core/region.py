@@ -116,17 +116,22 @@ def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
     h, w = mask.shape
     if not mask.any():
         return slice(0, 0), slice(0, 0)
-    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
-    x, y = columns[[0, -1, 0, -1]].float(), rows[[0, 0, -1, -1]].float()
     back = CellPose(delta_cells=(-pose.delta_cells[0], -pose.delta_cells[1]),
                     angle_rad=-pose.angle_rad, centre_cells=pose.centre_cells)
-    x, y = _before(x, y, back)
+    corner_x, corner_y = box_corners(mask).unbind(-1)
+    x, y = _before(corner_x, corner_y, back)
 
     def along(corners: torch.Tensor, size: int) -> slice:
         first, last = math.floor(float(corners.min())) - 1, math.ceil(float(corners.max())) + 2
         return slice(min(max(first, 0), size), min(max(last, 0), size))
 
     return along(y, h), along(x, w)
+
+
+def box_corners(mask: torch.Tensor) -> torch.Tensor:
+    """Corners (4, 2), (x, y) float32, of the bounding box of a mask (h, w) bool, not empty."""
+    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+    return torch.stack([columns[[0, -1, 0, -1]], rows[[0, 0, -1, -1]]], -1).float()
 
 
 def gaussian(mask: torch.Tensor, *, sigma_ratio: float) -> torch.Tensor:

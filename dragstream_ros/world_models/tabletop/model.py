@@ -19,6 +19,7 @@ from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.masks.colour_pieces import colour_pieces
+from dragstream_ros.world_models.misfits import misfits
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
 from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
@@ -245,14 +246,11 @@ class TabletopWorldModel(nn.Module):
                 ErrorCode.WEIGHTS_UNREADABLE,
                 f'The weights in {path} cannot be read ({error}): the file is damaged or is no '
                 'tabletop model; copy it again.') from error
-        own = {k: v.shape for k, v in model.state_dict().items()}
-        wrong = [k for k in own.keys() | state.keys()
-                 if k not in own or k not in state or own[k] != state[k].shape]
-        if wrong:
+        if wrong := misfits(model, state):
             raise DragStreamError(
                 ErrorCode.WEIGHTS_MISMATCH,
                 f'The weights in {path} do not fit their configuration ({len(wrong)} tensors '
-                f'differ, first {min(wrong)}): use the pair of files that training wrote.')
+                f'differ, first {wrong[0]}): use the pair of files that training wrote.')
         model.load_state_dict(state)
         # Channels last: convolutions and norms are up to a fifth faster on a CPU.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.misfits import misfits
 
 CLAMP = 3.0     # latents beyond this many standard deviations say nothing more
 
@@ -142,10 +143,7 @@ class TinyVideoDecoder(nn.Module):
                 'into one with `dragstream convert`, or copy a damaged file again.') from error
         with torch.device('meta'):
             model = cls()
-        own = {name: value.shape for name, value in model.state_dict().items()}
-        wrong = sorted(name for name in own.keys() | state.keys()
-                       if name not in own or name not in state or own[name] != state[name].shape)
-        if wrong:
+        if wrong := misfits(model, state):
             raise DragStreamError(
                 ErrorCode.WEIGHTS_MISMATCH,
                 f'The weights in {path} are not those of a tiny decoder for Wan 2.1 ({len(wrong)} '

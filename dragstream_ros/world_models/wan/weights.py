@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.misfits import misfits
 
 
 def load_part(kind: Any, folder: Path, *, device: torch.device, dtype: torch.dtype) -> Any:
@@ -42,17 +42,10 @@ def load_part(kind: Any, folder: Path, *, device: torch.device, dtype: torch.dty
             ErrorCode.WEIGHTS_UNREADABLE,
             f'The weights in {folder} cannot be read ({error}): a file is damaged or is of another '
             'model; copy it again.') from error
-    _check_fit(model, state, folder)
-    model.load_state_dict(state, assign=True)
-    return model.eval().requires_grad_(False)
-
-
-def _check_fit(model: nn.Module, state: dict[str, torch.Tensor], folder: Path) -> None:
-    own = {name: value.shape for name, value in model.state_dict().items()}
-    wrong = sorted(name for name in own.keys() | state.keys()
-                   if name not in own or name not in state or own[name] != state[name].shape)
-    if wrong:
+    if wrong := misfits(model, state):
         raise DragStreamError(
             ErrorCode.WEIGHTS_MISMATCH,
             f'The weights in {folder} do not fit their config.json ({len(wrong)} tensors differ, '
             f'first {wrong[0]}): use the two files that belong together.')
+    model.load_state_dict(state, assign=True)
+    return model.eval().requires_grad_(False)
