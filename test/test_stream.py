@@ -144,7 +144,7 @@ def test_an_edit_redoes_the_newest_chunk_and_adds_none(model, control) -> None:
     assert after.drag_id == ''
 
 
-@pytest.mark.parametrize('control', ['conditioned', 'guidance'])
+@pytest.mark.parametrize('control', ['conditioned', 'guidance', 'refined'])
 def test_same_seed_same_bytes(model, control) -> None:
     def run() -> bytes:
         stream = started(model, control=control)
@@ -152,6 +152,18 @@ def test_same_seed_same_bytes(model, control) -> None:
         return b''.join(c.frames.tobytes() for c in drained(stream))
 
     assert run() == run()
+
+
+def test_refined_is_told_of_the_drag_and_optimised(model) -> None:
+    def first(control: str) -> PredictedChunk:
+        stream = started(model, control=control)
+        stream.push_drag(drag((40, 40), (60, 50)))
+        return drained(stream)[0]
+
+    refined = first('refined')
+    assert 'guide' in refined.timings_secs
+    for other in ('conditioned', 'guidance'):
+        assert not np.array_equal(refined.frames, first(other).frames)
 
 
 def test_a_turn_moves_the_handle_around_its_centre(model) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from dragstream_ros.core.drag_guidance import DragGuidance, Reference
 from dragstream_ros.core.drag_maps import drag_maps
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Conditions, WorldModel
+
+# How a drag acts: the model is told of it by maps, its latent is optimised, or both.
+Control = Literal['conditioned', 'guidance', 'refined']
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,17 @@ class ChunkResult:
 
 
 class ChunkPredictor:
-    """Predicts chunks with one world model, following drags by its maps or by guidance."""
+    """Predicts chunks with one world model, following drags by its maps, by guidance or by both.
 
-    def __init__(self, world_model: WorldModel, guidance: DragGuidance, *, guided: bool,
+    A model that was not trained with maps is always guided.
+    """
+
+    def __init__(self, world_model: WorldModel, guidance: DragGuidance, *, control: Control,
                  seed: int) -> None:
         self.world_model = world_model
         self.guidance = guidance
-        self.guided = guided
+        self.guided = control != 'conditioned' or not world_model.follows_maps
+        self.told = control != 'guidance' and world_model.follows_maps
         self._seed = seed
 
     def predict(self, rollout: Rollout, command: DragCommand | None, times_secs: np.ndarray,
@@ -141,8 +148,7 @@ class ChunkPredictor:
         return x0, noisy
 
     def _maps(self, command: DragCommand | None, tracks: np.ndarray) -> torch.Tensor | None:
-        """Only a model that is conditioned is told of the drag."""
-        if command is None or self.guided:
+        if command is None or not self.told:
             return None
         model = self.world_model
         _, h, w = model.latent_shape

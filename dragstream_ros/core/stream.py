@@ -27,7 +27,7 @@ from dragstream_ros.core.drag import (
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.memory import within_memory
-from dragstream_ros.core.rollout import ChunkPredictor, Rollout, Stopwatch, latent_drift
+from dragstream_ros.core.rollout import ChunkPredictor, Control, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.world_model import WorldModel
 
 NS = 1_000_000_000
@@ -43,13 +43,14 @@ class StreamConfig:
     """How the stream runs.
 
     mode: 'anchored' to the camera or 'free_running' on its own frames.
-    control: 'conditioned', the model follows drag maps, or 'guidance', DragStream's optimisation.
+    control: 'conditioned', the model follows drag maps, 'guidance', DragStream's optimisation, or
+        'refined', both.
     replay: of an anchored drag: 'preview' shows the whole path again from every anchor, 'follow'
         goes on along it by the clock.
     """
 
     mode: Literal['anchored', 'free_running'] = 'anchored'
-    control: Literal['conditioned', 'guidance'] = 'conditioned'
+    control: Control = 'conditioned'
     replay: Literal['preview', 'follow'] = 'preview'
     anchor_rate_hz: float = 2.0
     horizon_secs: float = 1.0
@@ -103,8 +104,7 @@ class DragStream:
         self._guidance = guidance or world_model.profiles['fast']
         self._predictor = ChunkPredictor(
             world_model, DragGuidance(world_model, self._guidance),
-            guided=self.config.control == 'guidance' or not world_model.follows_maps,
-            seed=self.config.seed)
+            control=self.config.control, seed=self.config.seed)
         self._locate, self._grow = locate, grow
         self._epoch = self._anchor = -1
         self._command: DragCommand | None

@@ -10,6 +10,7 @@ import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.drag_guidance import PROFILES, DragGuidanceConfig
+from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.stream import DragStream, PredictedChunk, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.colour_area import SceneObjects
@@ -20,7 +21,6 @@ from dragstream_ros.evaluation.drag_systems import NO_RECTIFICATION
 from dragstream_ros.evaluation.frechet import frechet_distance
 from dragstream_ros.evaluation.held_out_scenes import Scene, SceneConfig, make_scenes
 from dragstream_ros.evaluation.metrics import gradient_energy
-from dragstream_ros.evaluation.predict import Control
 from dragstream_ros.masks.grow_region import grow_region
 
 FAST = PROFILES['fast']

@@ -11,10 +11,11 @@ import numpy as np
 from dragstream_ros.core.distribution_rectification import DistributionRectificationConfig
 from dragstream_ros.core.drag_guidance import PROFILES, DragGuidanceConfig
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig
+from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.drag_case import DragCase
 from dragstream_ros.evaluation.paste_along import paste_along
-from dragstream_ros.evaluation.predict import Control, predict_edit, predict_frames
+from dragstream_ros.evaluation.predict import predict_edit, predict_frames
 
 # From a world model, a case and the seed of the noise to what the case calls its future.
 System = Callable[[WorldModel, DragCase, int], np.ndarray]
@@ -47,6 +48,7 @@ SYSTEMS: dict[str, System] = {
     'undragged': _predicted(None),
     'conditioned': _predicted('conditioned'),
     'guidance': _predicted('guidance'),
+    'refined': _predicted('refined'),
     'guidance_with_mask': _predicted('guidance', with_mask=True),
     'guidance_paper': _predicted('guidance', PROFILES['paper']),
     'guidance_code': _predicted('guidance', PROFILES['code']),
@@ -59,6 +61,8 @@ SYSTEMS: dict[str, System] = {
     'no_features': _predicted('guidance', replace(FAST, feature_weight=0.0)),
     'no_held_start': _predicted('guidance', replace(FAST, start_from_held=False)),
     'no_iterations': _predicted('guidance', replace(FAST, iterations_per_segment=0)),
+    # With the one part of the method that `fast` goes without.
+    'with_segments': _predicted('guidance', replace(FAST, max_segments=8)),
     # No world model at all: what a picture editor would do.
     'paste': _pasted,
 }

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import moving_pixels
 from dragstream_ros.evaluation.plan_cases import IMAGE_SIZE, PlanCase
-from dragstream_ros.evaluation.predict import Control
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.planning.candidates import Idea
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig

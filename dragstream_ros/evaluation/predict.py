@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.masks.grow_region import grow_region
-
-Control = Literal['conditioned', 'guidance']
 
 
 def predict_frames(

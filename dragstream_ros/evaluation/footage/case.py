@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragMode, position_at
+from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
@@ -18,7 +19,6 @@ from dragstream_ros.evaluation.footage.strip import draw_strip
 from dragstream_ros.evaluation.footage.windows import Window
 from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
 from dragstream_ros.evaluation.machine import peak_resident_bytes
-from dragstream_ros.evaluation.predict import Control
 from dragstream_ros.masks.grow_region import grow_region
 
 DIGITS = 5      # of what is written; the last bits of a float say nothing
