@@ -27,6 +27,7 @@ from dragstream_ros.evaluation.drag_benchmark import DragBenchmarkConfig, run_dr
 from dragstream_ros.evaluation.drag_cases import DragCaseConfig
 from dragstream_ros.evaluation.drag_drift import DriftConfig
 from dragstream_ros.evaluation.drag_pictures import DragPictures
+from dragstream_ros.evaluation.drag_plots import write_plots
 from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
 from dragstream_ros.evaluation.flatness import FlatnessConfig, run_flatness
 from dragstream_ros.evaluation.footage_load import (
@@ -44,6 +45,7 @@ from dragstream_ros.evaluation.plan_cases import PlanCaseConfig
 from dragstream_ros.evaluation.plan_load import PlanLoadConfig
 from dragstream_ros.evaluation.plan_pictures import PlanPictures
 from dragstream_ros.evaluation.plan_systems import QUICK_SYSTEMS
+from dragstream_ros.evaluation.rate_grid import RateGridConfig, run_rate_grid
 from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfig, run_ros_latency
 from dragstream_ros.evaluation.side_motion import SideMotionConfig
 from dragstream_ros.evaluation.speed import SpeedConfig, run_speed
@@ -60,14 +62,15 @@ PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream bench``."""
     parser.add_argument(
-        'part', nargs='?', default='all', choices=[*PARTS, 'plan', 'gpu', 'all'],
+        'part', nargs='?', default='all', choices=[*PARTS, 'rates', 'plan', 'gpu', 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
         'footage: time and memory of evaluating a short and a long bag; '
+        'rates: how far and how often guidance should step, which takes half an hour; '
         'plan: are things brought where a goal picture has them, which takes an hour; '
         'gpu: how fast Wan streams on this GPU, without its weights '
-        '(default: all but plan and gpu)')
+        '(default: all but rates, plan and gpu)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -77,11 +80,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
     parser.add_argument(
+        '--every', type=int, default=1, metavar='N',
+        help='drags: only each Nth of a class, where all systems on all drags would take too long')
+    parser.add_argument(
         '--first-seed', type=int,
         help='drags, model: of other scenes than the published ones, to choose by (2000000)')
     parser.add_argument(
         '--pictures', type=Path,
-        help='drags, model, plan: folder for a picture of every drag, model.png, plan.png')
+        help='drags, rates, model, plan: folder for plots, a picture of every drag, model.png, '
+        'plan.png')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -118,6 +125,9 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
     runs: dict[str, Callable[[], dict[str, Any]]] = {
         'drags': lambda: run_drag_benchmark(
             world_model, configs['drags'], DragPictures(args.pictures, sys.stderr)),
+        'rates': lambda: run_rate_grid(
+            world_model, configs['rates'],
+            lambda case: print(case.name, file=sys.stderr, flush=True)),
         'model': lambda: run_model_benchmark(
             world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
         'plan': lambda: run_plan_benchmark(world_model, configs['plan'], PlanPictures(
@@ -129,6 +139,8 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
         'footage': lambda: run_footage_load(configs['footage'])}
     for part in parts:
         report['results'][part] = runs[part]()
+        if args.pictures is not None:
+            write_plots(args.pictures, part, report['results'][part])
         print('\n' + bench_table.TABLES[part](report['results'][part]), flush=True)
     return report
 
@@ -136,6 +148,7 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
 def _configs(args: argparse.Namespace) -> dict[str, Any]:
     drags = DragBenchmarkConfig(
         systems=tuple(SYSTEMS if 'all' in args.systems else args.systems))
+    rates = RateGridConfig()
     model, plan = ModelBenchmarkConfig(), PlanBenchmarkConfig()
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
@@ -144,6 +157,8 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
     if args.quick:
         drags = replace(drags, cases=DragCaseConfig(n_per_kind=4, n_acted=2),
                         drift=DriftConfig(scenes=1, looks=(5, 10)))
+        rates = replace(rates, rates=(0.1,), iterations=(2,), cases=DragCaseConfig(
+            n_per_kind=1, first_seed=rates.cases.first_seed))
         model = ModelBenchmarkConfig(
             scenes=SceneConfig(scenes=4),
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
@@ -155,11 +170,12 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         ros = replace(ros, secs=10.0)
         console = replace(console, drags=5, pairs=2)
         footage = replace(footage, secs=4.0, times_longer=2)
+    drags = replace(drags, cases=replace(drags.cases, every=args.every))
     if args.first_seed is not None:
         drags = _of_scenes(drags, args.first_seed)
         model = _of_scenes(model, args.first_seed)
-    return {'drags': drags, 'model': model, 'plan': plan, 'speed': speed, 'flat': flat, 'ros': ros,
-            'console': console, 'footage': footage}
+    return {'drags': drags, 'rates': rates, 'model': model, 'plan': plan, 'speed': speed,
+            'flat': flat, 'ros': ros, 'console': console, 'footage': footage}
 
 
 def _of_scenes(config: Config, first_seed: int) -> Config:

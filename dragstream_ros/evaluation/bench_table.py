@@ -53,8 +53,9 @@ def _drags(result: dict[str, Any]) -> str:
               [_published(name, values) for name, values in found['systems'].items()]),
         _by_class(summary, 'success', lambda values: _share(values['success'])),
         _by_class(summary, 'error px', lambda values: _number(values['median_error_px'], 1)),
-        '\n'.join(_drag_lines(found)), _drift(result['drift'])]
-    return '\n\n'.join(parts)
+        '\n'.join(_drag_lines(found)), _minus_guidance(found['minus_guidance']),
+        _drift(result['drift'])]
+    return '\n\n'.join(part for part in parts if part)
 
 
 def _drag_success(name: str, values: dict[str, Any]) -> list[str]:
@@ -94,6 +95,32 @@ def _drag_lines(found: dict[str, Any]) -> list[str]:
     return lines + [
         f'  {name} minus undragged, in lengths, paired median: {_interval(gain)}'
         for name, gain in found['gain_over_undragged'].items()]
+
+
+def _minus_guidance(systems: dict[str, Any]) -> str:
+    """A row for each system; nothing where guidance was not measured."""
+    units = {'succeeded': 0.01}
+    rows = [
+        [name, *('-' if found is None else _interval(found, units.get(measure, 1.0))
+                 for measure, found in differences.items())]
+        for name, differences in systems.items()]
+    return table(['drags: less guidance [95%]', 'success, points', 'error px', 'ObjMC px',
+                  'moving dB', 'background dB'], rows) if rows else ''
+
+
+def _rates(result: dict[str, Any]) -> str:
+    """A row for each setting; the best of each profile is marked."""
+    best = result['best']
+    rows = [
+        [f'{row["profile"]}{" *" if row == best[row["profile"]] else ""}',
+         '-' if row['rate'] is None else f'{row["rate"]:g}', str(row['iterations']),
+         f'{100 * row["success"]:.0f}%', _number(row['error_px'], 1), _number(row['moved'], 2),
+         _number(row['moving_psnr_db'], 1),
+         '-' if row['objmc_px'] is None else _interval(row['objmc_px']),
+         f'{100 * row["lost"]:.0f}%', _number(row['secs'], 2)]
+        for row in result['rows']]
+    return table([f'rates ({result["drags"]} drags)', 'rate', 'iterations', 'success', 'error px',
+                  'moved', 'moving', 'ObjMC px [95%]', 'lost', 's per s'], rows)
 
 
 def _drift(systems: dict[str, Any]) -> str:
@@ -209,7 +236,8 @@ def _console(result: dict[str, Any]) -> str:
         f'camera {result["camera_hz"]:.1f} pictures/s on a page',
         f'  drag to first predicted frame: p50 {answer["p50"]:.2f} s, p95 {answer["p95"]:.2f}',
         f'  {result["idle_pages"]} idle pages cost the predictor '
-        f'{_share(result["cost_of_idle_pages"])} of its rate',
+        f'{_share(result["cost_of_idle_pages"])} of its rate; '
+        f'each takes {result["idle_camera_hz"]:.1f} pictures/s or more',
         f'  for them the console takes {_share(result["console_cores"])} of a core; '
         f'they themselves, here on the same machine, {_share(result["pages_own_cores"])}'])
 
@@ -224,6 +252,6 @@ def _footage(result: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    'drags': _drags, 'model': _model, 'plan': plan_tables,
+    'drags': _drags, 'rates': _rates, 'model': _model, 'plan': plan_tables,
     'speed': _speed, 'flat': _flat, 'ros': _ros,
     'console': _console, 'footage': _footage}

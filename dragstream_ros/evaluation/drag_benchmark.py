@@ -16,7 +16,11 @@ from dragstream_ros.evaluation.drag_cases import CLASSES, DragCaseConfig, make_d
 from dragstream_ros.evaluation.drag_drift import DriftConfig, run_drift
 from dragstream_ros.evaluation.drag_score import DragScore, DragScorer
 from dragstream_ros.evaluation.drag_systems import DEFAULT_SYSTEMS, SYSTEMS
-from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
+from dragstream_ros.evaluation.metrics import (
+    mean_with_interval,
+    median_with_interval,
+    share_with_interval,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +51,8 @@ class DragResult:
     locator_error_px: float
 
 
+# What systems are held against guidance by, drag by drag.
+COMPARED = ('succeeded', 'error_px', 'objmc_px', 'moving_psnr_db', 'background_psnr_db')
 YARDSTICKS = ('truth', 'reconstruction', 'copy_last')
 
 
@@ -83,6 +89,7 @@ def summarise(results: Sequence[DragResult]) -> dict[str, Any]:
                        'median_secs': _median_secs(members, name)}
                 for name in members[0].scores},
             'gain_over_undragged': _gains(members),
+            'minus_guidance': _minus_guidance(members),
             'locator_error_px': _locator_error(members)}
         for group, members in groups.items() if members}
     return {'summary': summary, 'drags': [_drag_as_data(result) for result in results]}
@@ -154,6 +161,25 @@ def _gains(results: Sequence[DragResult]) -> dict[str, Any]:
             result.scores[name].moved_share - result.scores['undragged'].moved_share
             for result in results]))
         for name in names}
+
+
+def _minus_guidance(results: Sequence[DragResult]) -> dict[str, Any]:
+    """Each system less guidance, drag by drag: the mean of success, medians of the rest."""
+    if 'guidance' not in results[0].scores:
+        return {}
+    return {
+        name: {measure: _difference(results, name, measure) for measure in COMPARED}
+        for name in results[0].scores if name not in (*YARDSTICKS, 'guidance')}
+
+
+def _difference(results: Sequence[DragResult], name: str, measure: str) -> dict[str, float] | None:
+    """None where no drag has both."""
+    differences = np.array([
+        float(getattr(result.scores[name], measure))
+        - float(getattr(result.scores['guidance'], measure)) for result in results])
+    known = differences[np.isfinite(differences)]
+    estimate = mean_with_interval if measure == 'succeeded' else median_with_interval
+    return asdict(estimate(list(known))) if len(known) else None
 
 
 def _drag_as_data(result: DragResult) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from dragstream_ros.evaluation.drag_benchmark import DragResult
+from dragstream_ros.evaluation.drag_grid import DragGrid
 from dragstream_ros.evaluation.drawing import (
     Box,
     blank,
@@ -29,7 +30,8 @@ SHOWN = (1, 3, 5, 7, 9)     # of the second's ten frames; an edit has one
 
 
 class DragPictures:
-    """Called with each result: says how it went and, with a folder, writes its picture there.
+    """Called with each result: says how it went and, with a folder, writes its picture there,
+    and grid.png of a drag of each class.
 
     Rings in a picture: where the drag wants the handle point at that moment.
     """
@@ -37,6 +39,7 @@ class DragPictures:
     def __init__(self, folder: Path | None, out: TextIO) -> None:
         self._folder = folder
         self._out = out
+        self._grid = None if folder is None else DragGrid(folder)
         self._count = 0
 
     def __call__(self, result: DragResult) -> None:
@@ -45,11 +48,12 @@ class DragPictures:
             f'{name} {"yes" if score.succeeded else "no"}' for name, score in result.scores.items())
         print(f'{self._count:3} {result.case.name:42} {result.case.length_px:4.0f} px: {verdicts}',
               file=self._out, flush=True)
-        if self._folder is None:
+        if self._folder is None or self._grid is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         name = result.case.name.replace('/', '_')
         picture = draw_drag(result)
+        self._grid(result)
         cv2.imwrite(str(self._folder / f'{self._count:02}_{name}.png'), picture[..., ::-1])
 
 

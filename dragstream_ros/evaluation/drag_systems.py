@@ -25,7 +25,7 @@ NO_RECTIFICATION = DistributionRectificationConfig(in_loop='off', after_loop=Fal
 EVERYWHERE = 1e3    # in box sides: so wide a Gaussian is 1 all over the picture
 
 
-def _predicted(control: Control | None, guidance: DragGuidanceConfig = FAST, *,
+def predicted(control: Control | None, guidance: DragGuidanceConfig = FAST, *,
                with_mask: bool = False) -> System:
     """Predict by the stream; control None: undragged. with_mask: the thing's true one is told."""
     def system(world_model: WorldModel, case: DragCase, seed: int) -> np.ndarray:
@@ -45,24 +45,24 @@ def _pasted(world_model: WorldModel, case: DragCase, seed: int) -> np.ndarray:
 
 
 SYSTEMS: dict[str, System] = {
-    'undragged': _predicted(None),
-    'conditioned': _predicted('conditioned'),
-    'guidance': _predicted('guidance'),
-    'refined': _predicted('refined'),
-    'guidance_with_mask': _predicted('guidance', with_mask=True),
-    'guidance_paper': _predicted('guidance', PROFILES['paper']),
-    'guidance_code': _predicted('guidance', PROFILES['code']),
+    'undragged': predicted(None),
+    'conditioned': predicted('conditioned'),
+    'guidance': predicted('guidance'),
+    'refined': predicted('refined'),
+    'guidance_with_mask': predicted('guidance', with_mask=True),
+    'guidance_paper': predicted('guidance', PROFILES['paper']),
+    'guidance_code': predicted('guidance', PROFILES['code']),
     # The guidance with one of its parts taken away.
-    'no_rectification': _predicted(
+    'no_rectification': predicted(
         'guidance', replace(FAST, rectification=NO_RECTIFICATION)),
-    'no_frequency_selection': _predicted(
+    'no_frequency_selection': predicted(
         'guidance', replace(FAST, frequency=FrequencySelectionConfig(cutoffs=(None,)))),
-    'no_spatial_selection': _predicted('guidance', replace(FAST, sigma_ratio=EVERYWHERE)),
-    'no_features': _predicted('guidance', replace(FAST, feature_weight=0.0)),
-    'no_held_start': _predicted('guidance', replace(FAST, start_from_held=False)),
-    'no_iterations': _predicted('guidance', replace(FAST, iterations_per_segment=0)),
+    'no_spatial_selection': predicted('guidance', replace(FAST, sigma_ratio=EVERYWHERE)),
+    'no_features': predicted('guidance', replace(FAST, feature_weight=0.0)),
+    'no_held_start': predicted('guidance', replace(FAST, start_from_held=False)),
+    'no_iterations': predicted('guidance', replace(FAST, iterations_per_segment=0)),
     # With the one part of the method that `fast` goes without.
-    'with_segments': _predicted('guidance', replace(FAST, max_segments=8)),
+    'with_segments': predicted('guidance', replace(FAST, max_segments=8)),
     # No world model at all: what a picture editor would do.
     'paste': _pasted,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,10 +75,12 @@ def moving_pixels(future: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 def median_with_interval(values: Sequence[float], *, seed: int = 0) -> Estimate:
     """Median, with a bootstrap interval."""
-    sample = np.asarray(values, np.float64)
-    which = np.random.default_rng(seed).integers(len(sample), size=(N_RESAMPLES, len(sample)))
-    low, high = np.percentile(np.median(sample[which], axis=1), [2.5, 97.5])
-    return Estimate(float(np.median(sample)), float(low), float(high))
+    return _with_interval(np.median, values, seed)
+
+
+def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Estimate:
+    """Mean, with a bootstrap interval."""
+    return _with_interval(np.mean, values, seed)
 
 
 def share_with_interval(successes: int, n: int) -> Estimate:
@@ -115,6 +118,14 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Median, 95th percentile and maximum."""
     p50, p95 = np.percentile(values, [50, 95])
     return {'p50': float(p50), 'p95': float(p95), 'max': float(np.max(values))}
+
+
+def _with_interval(
+        statistic: Callable[..., Any], values: Sequence[float], seed: int) -> Estimate:
+    sample = np.asarray(values, np.float64)
+    which = np.random.default_rng(seed).integers(len(sample), size=(N_RESAMPLES, len(sample)))
+    low, high = np.percentile(statistic(sample[which], axis=1), [2.5, 97.5])
+    return Estimate(float(statistic(sample)), float(low), float(high))
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
