@@ -47,11 +47,33 @@ def test_the_faces_of_an_object_belong_together():
 
 
 def test_a_neighbour_that_touches_stays_out():
-    left, right = box(44, 50, 60, 66), box(60, 50, 76, 66)
+    left, right = box(44, 50, 60, 66), box(60, 58, 80, 78)
     found = grow_region(
         picture((left, (200, 40, 40)), (right, (40, 180, 60))), np.array([52.0, 58.0])
     )
     assert iou(found, left) > 0.8
+
+
+@pytest.mark.parametrize('touched', [(52.0, 58.0), (68.0, 58.0)])
+def test_two_halves_that_make_one_box_are_one_thing_whichever_is_touched(touched):
+    left, right = box(44, 50, 60, 66), box(60, 50, 76, 66)
+    found = grow_region(
+        picture((left, (200, 40, 40)), (right, (40, 180, 60))), np.array(touched))
+    assert iou(found, left | right) > 0.9
+
+
+def test_a_shadow_is_no_part_of_what_casts_it():
+    cube, shadow = box(50, 50, 66, 66), box(66, 50, 74, 66)
+    found = grow_region(
+        picture((cube, (40, 60, 200)), (shadow, (90, 72, 54))), np.array([58.0, 58.0]))
+    assert iou(found, cube) > 0.8
+
+
+def test_an_arm_in_front_is_no_part_of_what_it_covers():
+    cube, arm = box(50, 50, 70, 68), box(70, 0, 80, 128)
+    found = grow_region(
+        picture((cube, (40, 60, 200)), (arm, (235, 235, 235))), np.array([60.0, 58.0]))
+    assert iou(found, cube) > 0.8
 
 
 def test_an_arm_that_leaves_the_window_is_followed_to_its_rim():

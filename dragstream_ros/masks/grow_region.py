@@ -3,7 +3,8 @@
 One front starts at the point, the other at the rim of a window around it. Each pays for every
 change of colour it crosses, and a pixel belongs to the front that reaches it cheaper. Colours
 inside an object may differ as long as its outline is the greater change, and a neighbour that
-touches it is reached from the rim first. Nothing is random, and pictures of any size take a few
+touches it is reached from the rim first. What the race leaves out of a thing of several colours is
+added afterwards (complete_region.py). Nothing is random, and pictures of any size take a few
 milliseconds, because the race is run on a window of at most 64x64.
 
 Flood fill stops at the first shaded face, GrabCut and "unlike the surroundings" swallow touching
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
+from dragstream_ros.masks.complete_region import complete_region
 
 WINDOW_SHARE = 0.2  # half the window's side, in the picture's shorter side
 WORKING_SIZE_PX = 64
@@ -81,6 +84,7 @@ def _race(window: np.ndarray, at: tuple[int, int], inner: np.ndarray) -> np.ndar
     across = np.concatenate([steps_x[won[:, 1:] != won[:, :-1]], steps_y[won[1:] != won[:-1]]])
     if across.size == 0 or across.mean() < WEAKEST_OUTLINE:
         return None
+    won = complete_region(small, won)
     return cv2.resize(won.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
