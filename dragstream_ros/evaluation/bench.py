@@ -80,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--systems', nargs='+', default=list(DEFAULT_SYSTEMS), metavar='SYSTEM',
         choices=[*SYSTEMS, 'all'], help=f'drags: all, or some of {", ".join(SYSTEMS)}')
     parser.add_argument(
-        '--every', type=int, default=1, metavar='N',
-        help='drags: only each Nth of a class, where all systems on all drags would take too long')
+        '--per-class', type=int, metavar='N',
+        help='drags: only the first N of each class, where all systems on all would take too long')
     parser.add_argument(
         '--first-seed', type=int,
         help='drags, model: of other scenes than the published ones, to choose by (2000000)')
@@ -170,7 +170,9 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         ros = replace(ros, secs=10.0)
         console = replace(console, drags=5, pairs=2)
         footage = replace(footage, secs=4.0, times_longer=2)
-    drags = replace(drags, cases=replace(drags.cases, every=args.every))
+    if args.per_class is not None:
+        drags = replace(drags, cases=replace(
+            drags.cases, n_per_kind=-(-args.per_class // 2), n_acted=args.per_class))
     if args.first_seed is not None:
         drags = _of_scenes(drags, args.first_seed)
         model = _of_scenes(model, args.first_seed)

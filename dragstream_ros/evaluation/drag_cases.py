@@ -7,7 +7,6 @@ these scenes.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,7 +38,6 @@ class DragCaseConfig:
 
     n_per_kind: drags of grippers that the scripted teleoperator really makes, and as many of
     objects: the class translate. n_acted: of each other class, acted out for the benchmark.
-    every: of these, only each so manieth of its class and kind, the first included.
     past_frames: what a predictor is shown. least_visible, most_visible: area at the end, in start
     areas. least_left: share of the start area that the thing leaves, so that there is a place to
     look for remains.
@@ -47,7 +45,6 @@ class DragCaseConfig:
 
     n_per_kind: int = 25
     n_acted: int = 0
-    every: int = 1
     first_seed: int = FIRST_SEED
     episode_secs: float = 6.0
     past_frames: int = 10
@@ -62,15 +59,6 @@ class DragCaseConfig:
 
 def make_drag_cases(config: DragCaseConfig = DragCaseConfig()) -> Iterator[DragCase]:
     """All drags, class by class. Raises NoGraphics where nothing can be rendered."""
-    found: Counter[tuple[str, str]] = Counter()
-    for case in _all_cases(config):
-        group = (case.drag_class, case.kind if case.drag_class == 'translate' else '')
-        if found[group] % config.every == 0:
-            yield case
-        found[group] += 1
-
-
-def _all_cases(config: DragCaseConfig) -> Iterator[DragCase]:
     yield from _translations(config)
     for number, drag_class in enumerate(MOTIONS, 1):
         seed = config.first_seed + number * SEEDS_PER_CLASS
