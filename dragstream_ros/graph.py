@@ -32,7 +32,7 @@ STATE = Qos(reliable=True, depth=10, transient_local=True)  # late comers learn 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as one node sees it; ``when``: by which parameter it is there, empty: always."""
+    """A topic as one node sees it; ``when``: what decides if it is there, empty: it always is."""
 
     name: str
     type: str
@@ -176,10 +176,9 @@ DRAG_ADAPTER = Node(
 DRAG_CONSOLE = Node(
     'drag_console',
     subscribes=(
-        # Only while a page is open.
-        Topic('image', IMAGE, AS_OFFERED, when='image_transport'),
-        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='image_transport'),
-        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', EVERY),
+        Topic('image', IMAGE, AS_OFFERED, when='page in view'),
+        Topic('image/compressed', COMPRESSED_IMAGE, AS_OFFERED, when='page in view'),
+        Topic('prediction/clip', 'dragstream_ros/msg/PredictedClip', EVERY, when='page in view'),
         Topic('prediction/info', 'dragstream_ros/msg/PredictionInfo', STATE),
     ),
     publishes=(Topic('drag', DRAG, COMMANDS),),

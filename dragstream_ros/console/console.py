@@ -109,7 +109,7 @@ class Console:
     def _watch(self) -> None:
         is_watched = any(visitor.is_looking for visitor in self._visitors.values())
         if is_watched != self.feed.is_watched:
-            self.feed.is_watched = is_watched
+            self.feed.watch(is_watched)
             self._robot.watch(is_watched)
 
     # What pages ask for.

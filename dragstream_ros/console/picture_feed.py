@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-from dragstream_ros.console.allowance import Allowance
 from dragstream_ros.console.pictures import (
     Album,
     Clip,
@@ -44,7 +43,7 @@ class PictureFeed:
     """put_camera() and put_clip() may be called in any thread, all else in the server's.
 
     albums: what was shown of each stream in the last seconds.
-    is_watched: somebody looks; set from outside.
+    is_watched: somebody looks.
     """
 
     def __init__(
@@ -63,18 +62,30 @@ class PictureFeed:
         self._screens = screens
         self._on_error = on_error
         self._camera: tuple[RawFrame, str] | None = None
-        self._camera_allowance = Allowance(config.camera_rate_hz, burst=2)
+        self._camera_due_secs = 0.0
         self._clips: deque[Clip] = deque(maxlen=MOST_CLIPS_WAITING)
         self._shown_clips: list[tuple[Hashable, bytes]] = []
         self._something = threading.Event()
         self._is_over = False
         self._thread = threading.Thread(target=self._work, name='console-jpeg', daemon=True)
 
-    def put_camera(self, raw: RawFrame, frame_id: str) -> None:
-        """Show a camera picture, unless the last ones are too near; the newest wins."""
-        if self.is_watched and self._camera_allowance.take(time.monotonic()):
+    def watch(self, is_watched: bool) -> None:
+        """Somebody looks, or nobody; what was shown before a pause is too old after it."""
+        self.is_watched = is_watched
+        self._shown_clips.clear()
+
+    def put_camera(self, raw: RawFrame, frame_id: str) -> float:
+        """Show a camera picture, unless it comes too early; the newest wins.
+
+        Returns for how many seconds from now on any other would come too early.
+        """
+        now_secs = time.monotonic()
+        if self.is_watched and now_secs >= self._camera_due_secs:
+            self._camera_due_secs = max(
+                self._camera_due_secs + 1 / self._config.camera_rate_hz, now_secs)
             self._camera = (raw, frame_id)
             self._something.set()
+        return max(self._camera_due_secs - now_secs, 0.0)
 
     def put_clip(self, clip: Clip) -> None:
         """Show a predicted chunk."""

@@ -112,7 +112,7 @@ class ConsoleServer:
         """Take the token from the address, once; a cookie remembers it."""
         said = request.query.get('token', '')
         if request.path == '/' and self._access.is_token(said):
-            response = web.HTTPSeeOther('/')
+            response = web.Response(status=303, headers={'Location': '/'})
             response.set_cookie(COOKIE, said, httponly=True, samesite='Strict')
             return response
         if not self._access.token:

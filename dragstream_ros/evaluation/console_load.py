@@ -1,24 +1,18 @@
-"""What the web console costs, and how soon it answers: the real graph, and pages without a browser.
-
-A page here is a WebSocket that takes pictures as the real one does, but decodes and draws nothing.
-"""
+"""What the web console costs, and how soon it answers: the real graph, and pages that look on."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import pathlib
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
 
-from dragstream_ros.console.packets import unpack
+from dragstream_ros.evaluation.console_pages import ANSWER_SECS, Crowd, Page, open_page
 from dragstream_ros.evaluation.listener import Listener
 from dragstream_ros.evaluation.machine import cpu_secs_of
 from dragstream_ros.evaluation.metrics import median_with_interval, percentiles
@@ -35,7 +29,6 @@ GRAPH = Launch('bench', 'the console with a simulated robot', (
     Argument('weights_folder', 'predictor', 'weights_folder', '')))
 START_SECS = 60.0
 DRAG_SHARE = 0.1        # length, of the picture's width
-ANSWER_SECS = 20.0
 BETWEEN_DRAGS_SECS = 1.5
 AS_FAST_AS_IT_CAN_HZ = 30.0
 PAGES_COME_SECS = 1.0   # until pages that were opened or closed make themselves felt
@@ -51,8 +44,8 @@ class ConsoleLoadConfig:
 
     drags: int = 20
     idle_pages: int = 10
-    pairs: int = 8
-    secs: float = 8.0
+    pairs: int = 20
+    secs: float = 6.0
     world_model: str = 'tabletop'
     weights_folder: str = ''
 
@@ -72,7 +65,7 @@ def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
                     NodeGroup(GRAPH, said=said, log=log) as nodes:
                 clips.console_pid = nodes.processes[DRAG_CONSOLE.executable].pid
                 return asyncio.run(_measure(config, said['port'], clips, listener))
-        except (RunError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (RunError, aiohttp.ClientError, asyncio.TimeoutError, EOFError) as error:
             reason = str(error) or 'it took too long'
             raise ConsoleBenchError(
                 f'The console did not answer ({reason}); {last_complaint(log_path)}') from error
@@ -82,7 +75,7 @@ async def _measure(
         config: ConsoleLoadConfig, port: str, clips: _Meter, listener: Listener) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         await _await_server(session, port)
-        async with _page(session, port) as page:
+        async with open_page(session, port) as page:
             await asyncio.wait_for(page.predicted.wait(), START_SECS)
             n_before, since = page.n_camera, time.monotonic()
             answers = [await _drag(page, number) for number in range(config.drags)]
@@ -93,11 +86,14 @@ async def _measure(
         trouble = listener.set_parameter('predictor', 'anchor_rate_hz', AS_FAST_AS_IT_CAN_HZ)
         if trouble:
             raise ConsoleBenchError(f'The predictor cannot be hurried: {trouble}')
-        pairs = [await _pair(config, session, port, clips) for _ in range(config.pairs)]
+    with Crowd(port, config.idle_pages) as crowd:
+        pairs = [await _pair(config, crowd, clips, pages_first=number % 2 == 1)
+                 for number in range(config.pairs)]
     return {
         'drags': len(answers), 'refused_drags': len(answers) - len(answered),
         'drag_to_first_frame_secs': percentiles(answered),
         'camera_hz': camera_hz, 'idle_pages': config.idle_pages,
+        'idle_camera_hz': min(with_pages.pictures_hz for _, with_pages in pairs),
         'clips_per_sec': [(without.clips_hz, with_pages.clips_hz) for without, with_pages in pairs],
         'cost_of_idle_pages': asdict(median_with_interval([
             1 - with_pages.clips_hz / without.clips_hz for without, with_pages in pairs])),
@@ -105,7 +101,7 @@ async def _measure(
         'console_cores': asdict(median_with_interval([
             with_pages.console_cores - without.console_cores for without, with_pages in pairs])),
         'pages_own_cores': asdict(median_with_interval([
-            with_pages.own_cores - without.own_cores for without, with_pages in pairs]))}
+            with_pages.pages_cores - without.pages_cores for without, with_pages in pairs]))}
 
 
 async def _await_server(session: aiohttp.ClientSession, port: str) -> None:
@@ -121,20 +117,20 @@ async def _await_server(session: aiohttp.ClientSession, port: str) -> None:
 
 
 async def _pair(
-        config: ConsoleLoadConfig, session: aiohttp.ClientSession, port: str, clips: _Meter
+        config: ConsoleLoadConfig, crowd: Crowd, clips: _Meter, *, pages_first: bool
 ) -> tuple[_Period, _Period]:
-    """With no page open, and right after it with many."""
-    without = await clips.measure(config.secs)
-    pages = [_page(session, port) for _ in range(config.idle_pages)]
-    for page in pages:
-        await page.__aenter__()
-    with_pages = await clips.measure(config.secs)
-    for page in pages:
-        await page.__aexit__(None, None, None)
-    return without, with_pages
+    """Without a page, and with many; what changes slowly is against each of them as often."""
+    periods = {}
+    for has_pages in (pages_first, not pages_first):
+        if has_pages:
+            await crowd.come()
+        periods[has_pages] = await clips.measure(config, crowd)
+        if has_pages:
+            await crowd.go()
+    return periods[False], periods[True]
 
 
-async def _drag(page: _Page, number: int) -> float | None:
+async def _drag(page: Page, number: int) -> float | None:
     """Seconds from the press until the first frame predicted with the drag is there.
 
     None: it was refused. An arm may cover the point before it is looked for in a newer picture.
@@ -154,98 +150,47 @@ async def _drag(page: _Page, number: int) -> float | None:
     return answered - pressed if is_served else None
 
 
-class _Page:
-    """One open page."""
-
-    def __init__(self, connection: aiohttp.ClientWebSocketResponse[bool]) -> None:
-        self.n_camera = 0
-        self.predicted = asyncio.Event()
-        self._connection = connection
-        self._newest: asyncio.Future = asyncio.get_running_loop().create_future()
-        self._awaited_drag = ''
-        self._answer: asyncio.Future = asyncio.get_running_loop().create_future()
-
-    async def run(self) -> None:
-        """Take what comes, as the page does."""
-        async for message in self._connection:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                words = json.loads(message.data)
-                if words['type'] == 'problem' and not words['is_warning']:
-                    self._hear(words['drag_id'], is_served=False)
-                continue
-            header, _ = unpack(message.data)
-            await self.say({'type': 'taken', 'stream': header['stream']})
-            if header['stream'] == 'camera':
-                self.n_camera += 1
-                if not self._newest.done():
-                    self._newest.set_result(
-                        (header['stamp_ns'], (header['width'], header['height'])))
-                continue
-            self.predicted.set()
-            self._hear(header['drag_id'], is_served=True)
-
-    def _hear(self, drag_id: object, *, is_served: bool) -> None:
-        is_ours = self._awaited_drag and str(drag_id).endswith(self._awaited_drag)
-        if is_ours and not self._answer.done():
-            self._answer.set_result(is_served)
-
-    async def say(self, message: dict[str, Any]) -> None:
-        await self._connection.send_str(json.dumps(message))
-
-    async def newest_picture(self) -> tuple[str, tuple[int, int]]:
-        """Stamp and size of the next camera picture."""
-        self._newest = asyncio.get_running_loop().create_future()
-        return await asyncio.wait_for(self._newest, ANSWER_SECS)
-
-    async def answer_to(self, drag: str) -> bool:
-        """Wait for the first clip of a drag: True; or that it is refused: False."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._awaited_drag = drag
-        return bool(await self._answer)
-
-
-@asynccontextmanager
-async def _page(session: aiohttp.ClientSession, port: str) -> AsyncIterator[_Page]:
-    origin = f'http://127.0.0.1:{port}'
-    async with session.ws_connect(f'{origin}/socket', headers={'Origin': origin}) as connection:
-        page = _Page(connection)
-        running = asyncio.create_task(page.run())
-        yield page
-        running.cancel()
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Period:
-    """Rates of some seconds: clips, and CPU seconds of the console's process and of this one."""
+    """Rates of some seconds: clips, camera pictures of each page, and CPU seconds a second."""
 
     clips_hz: float
+    pictures_hz: float
     console_cores: float
-    own_cores: float
+    pages_cores: float
 
 
 class _Meter:
-    """Counts clips, in the listener's thread, and CPU time. console_pid: set from outside."""
+    """Notes when clips come, in the listener's thread. console_pid: set from outside."""
 
     console_pid: int
 
     def __init__(self) -> None:
-        self._count = 0
+        self._arrivals_ns: list[int] = []
 
     def take(self, topic: str, cdr: bytes, arrival_ns: int) -> None:
-        self._count += 1
+        self._arrivals_ns.append(arrival_ns)
 
-    async def measure(self, secs: float) -> _Period:
+    async def measure(self, config: ConsoleLoadConfig, crowd: Crowd) -> _Period:
         """The next seconds."""
         await asyncio.sleep(PAGES_COME_SECS)
-        before = self._readings()
-        await asyncio.sleep(secs)
-        taken_secs, clips, console_secs, own_secs = (
-            now - then for now, then in zip(self._readings(), before))
-        return _Period(clips_hz=max(clips, 1) / taken_secs,
-                       console_cores=console_secs / taken_secs, own_cores=own_secs / taken_secs)
+        self._arrivals_ns.clear()
+        before = await self._readings(crowd)
+        await asyncio.sleep(config.secs)
+        arrivals_ns = list(self._arrivals_ns)
+        taken_secs, pictures, console_secs, pages_secs = (
+            now - then for now, then in zip(await self._readings(crowd), before))
+        if len(arrivals_ns) < 2:
+            raise ConsoleBenchError('The predictor does not keep up; is the computer busy?')
+        # From the first to the last: to count those of a period would be wrong by one.
+        return _Period(
+            clips_hz=(len(arrivals_ns) - 1) * 1e9 / (arrivals_ns[-1] - arrivals_ns[0]),
+            pictures_hz=pictures / taken_secs / config.idle_pages,
+            console_cores=console_secs / taken_secs, pages_cores=pages_secs / taken_secs)
 
-    def _readings(self) -> tuple[float, ...]:
-        return (time.monotonic(), self._count, cpu_secs_of(self.console_pid), time.process_time())
+    async def _readings(self, crowd: Crowd) -> tuple[float, ...]:
+        return (time.monotonic(), await crowd.pictures(),
+                cpu_secs_of(self.console_pid), cpu_secs_of(crowd.pid))
 
 
 def _free_port() -> int:

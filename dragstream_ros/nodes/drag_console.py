@@ -1,13 +1,15 @@
 """Node ``drag_console``: a web page on which operators drag in the camera picture.
 
 Shows ``image`` and ``prediction/clip``, publishes ``drag``, and calls the predictor's ``reset``.
-The page is served by a thread of its own; here is only what ROS sees of it. The camera is listened
+The page is served by a thread of its own; here is only what ROS sees of it. Pictures are listened
 to only while somebody looks.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,12 +17,14 @@ import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
 
 from dragstream_ros.adapters.drag_request import drag_from_request
 from dragstream_ros.adapters.image import array_from_image
 from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.console.access import AccessError, make_access
+from dragstream_ros.console.allowance import Allowance
 from dragstream_ros.console.picture_feed import PictureFeedConfig
 from dragstream_ros.console.pictures import Clip
 from dragstream_ros.console.requests import DragRequest
@@ -29,10 +33,13 @@ from dragstream_ros.errors import ErrorCode
 from dragstream_ros.msg import Drag, PredictedClip, PredictionInfo
 from dragstream_ros.nodes.image_input import ImageInput
 from dragstream_ros.nodes.spin import declare, run_node
+from dragstream_ros.worker.mailbox import RawFrame
 
 COMMANDS = QoSProfile(depth=10)
 STATE = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 OFFER_EVERY_SECS = 1.0
+NICENESS = 5  # where both want the processor, it is the predictor's
+NUMBERS_HZ = 2.0  # that people read; the predictor tells them with each of its frames
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,12 @@ class DragConsole(Node):
         self._drags = self.create_publisher(Drag, 'drag', COMMANDS)
         self._reset_client = self.create_client(Trigger, 'predictor/reset')
         self._image_input: ImageInput | None = None
+        self._clips: Subscription | None = None
         self._is_watched = False
+        self._numbers = Allowance(NUMBERS_HZ, burst=1)
         self._watch_changed = self.create_guard_condition(self._on_watch_changed)
         self._server = ConsoleServer(self, access=access, config=config, feed=feed)
         self._console = self._server.console
-        self.create_subscription(PredictedClip, 'prediction/clip', self._on_clip, COMMANDS)
         self.create_subscription(PredictionInfo, 'prediction/info', self._on_info, STATE)
         self.create_timer(OFFER_EVERY_SECS, self._on_timer)
         token = '/?token=...' if access.token else ''
@@ -119,8 +127,11 @@ class DragConsole(Node):
 
     def _on_watch_changed(self) -> None:
         if self._is_watched and self._image_input is None:
-            self._image_input = ImageInput(self, self._source, self._console.feed.put_camera)
+            self._clips = self.create_subscription(
+                PredictedClip, 'prediction/clip', self._on_clip, COMMANDS)
+            self._image_input = ImageInput(self, self._source, self._on_camera)
         elif not self._is_watched and self._image_input is not None:
+            self.destroy_subscription(self._clips)
             self._image_input.destroy()
             self._image_input = None
 
@@ -128,8 +139,16 @@ class DragConsole(Node):
         if self._image_input is not None:
             self._image_input.check_offer()
 
+    def _on_camera(self, raw: RawFrame, frame_id: str) -> None:
+        """Show it, and rest until the next one is due.
+
+        To look for messages costs rclpy more than to take one: what comes meanwhile is served
+        together, and the processor is the predictor's.
+        """
+        time.sleep(self._console.feed.put_camera(raw, frame_id))
+
     def _on_clip(self, message: PredictedClip) -> None:
-        if not message.frames or not self._is_watched:
+        if not message.frames:
             return
         self._console.feed.put_clip(Clip(
             frames=[array_from_image(frame) for frame in message.frames],
@@ -141,6 +160,8 @@ class DragConsole(Node):
 
     def _on_info(self, message: PredictionInfo) -> None:
         if message.code == PredictionInfo.OK:
+            if not self._numbers.take(time.monotonic()):
+                return
             self._console.tell({
                 'type': 'prediction', 'latency_secs': message.latency_secs,
                 'drift': message.drift, 'confidence': message.confidence,
@@ -157,6 +178,7 @@ class DragConsole(Node):
 
 def main() -> int:
     """Run the node; returns the exit status."""
+    os.nice(NICENESS)
     return run_node(DragConsole, refusals=(AccessError, ServerError, ValueError))
 
 
