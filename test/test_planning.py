@@ -144,6 +144,16 @@ def test_the_cross_entropy_method_finds_the_lowest_place_of_a_bowl():
     assert len(search.tried) == len(search.costs) == 120 and search.rounds.max() == 5
 
 
+def test_what_is_not_worth_a_try_is_tried_only_where_there_is_nothing_else():
+    def tried(may_be) -> np.ndarray:
+        return refine(
+            lambda x: (x ** 2).sum(1), np.zeros(2), np.full(2, 6.0), CrossEntropyConfig(),
+            np.random.default_rng(0), may_be).tried
+
+    assert (tried(lambda x: x[:, 0] > 3.0)[1:, 0] > 3.0).all()
+    assert len(tried(lambda x: x[:, 0] > 1e3)) == 16
+
+
 def test_candidates_are_normal_and_leave_no_holes():
     drawn = evenly_normal(400, 2, np.random.default_rng(0))
     assert np.abs(drawn.mean(0)).max() < 0.05 and np.abs(drawn.std(0) - 1).max() < 0.05
@@ -165,6 +175,16 @@ def test_the_planner_picks_the_right_one_of_obvious_ideas():
     plan = Planner(imagined, image_size=SIZE).plan(ideas, goal)
     assert plan.best.command.handles[0].path_px[-1] == pytest.approx([60, 40], abs=1.5)
     assert len(plan.tried) == 16 and plan.secs > 0
+
+
+def test_things_are_brought_where_the_goal_differs_from_what_is_now():
+    goal = PlanningGoal(image=scene((60, 32)), start=scene(START_PX))
+    ends = np.array([[60.0, 32.0], [30.0, 32.0], [45.0, 10.0], [500.0, 32.0]])
+    assert goal.differs_at(ends).tolist() == [True, True, False, False]
+    plan = Planner(imagined, image_size=SIZE).plan(
+        [Idea(grab_px=START_PX, target_px=START_PX, spread_px=14.0)], goal)
+    tried_px = np.array([item.command.handles[0].path_px[-1] for item in plan.tried])
+    assert goal.differs_at(tried_px).all()
 
 
 def test_the_planner_finds_the_way_when_it_knows_only_what_to_grab():

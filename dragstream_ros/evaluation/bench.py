@@ -42,9 +42,8 @@ from dragstream_ros.evaluation.model_benchmark import ModelBenchmarkConfig, run_
 from dragstream_ros.evaluation.model_pictures import ModelPictures
 from dragstream_ros.evaluation.plan_benchmark import PlanBenchmarkConfig, run_plan_benchmark
 from dragstream_ros.evaluation.plan_cases import PlanCaseConfig
-from dragstream_ros.evaluation.plan_load import PlanLoadConfig
 from dragstream_ros.evaluation.plan_pictures import PlanPictures
-from dragstream_ros.evaluation.plan_systems import QUICK_SYSTEMS
+from dragstream_ros.evaluation.plan_systems import QUICK_PASSES
 from dragstream_ros.evaluation.rate_grid import RateGridConfig, run_rate_grid
 from dragstream_ros.evaluation.ros_latency import RosBenchError, RosLatencyConfig, run_ros_latency
 from dragstream_ros.evaluation.side_motion import SideMotionConfig
@@ -68,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
         'footage: time and memory of evaluating a short and a long bag; '
         'rates: how far and how often guidance should step, which takes half an hour; '
-        'plan: are things brought where a goal picture has them, which takes an hour; '
+        'plan: are things brought where a goal picture has them, which takes an hour (Ctrl-C: what '
+        'is done is told); '
         'gpu: how fast Wan streams on this GPU, without its weights '
         '(default: all but rates, plan and gpu)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--pictures', type=Path,
         help='drags, rates, model, plan: folder for plots, a picture of every drag, model.png, '
-        'plan.png')
+        'plan.jpg')
 
 
 def main(args: argparse.Namespace) -> int:
@@ -131,7 +131,7 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
         'model': lambda: run_model_benchmark(
             world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
         'plan': lambda: run_plan_benchmark(world_model, configs['plan'], PlanPictures(
-            args.pictures and args.pictures / 'plan.png', sys.stderr)),
+            args.pictures and args.pictures / 'plan.jpg', sys.stderr)),
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
         'ros': lambda: run_ros_latency(configs['ros']),
@@ -163,8 +163,7 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
             scenes=SceneConfig(scenes=4),
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
             free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
-        plan = PlanBenchmarkConfig(
-            systems=QUICK_SYSTEMS, cases=PlanCaseConfig(scenes=6), load=PlanLoadConfig(secs=5.0))
+        plan = PlanBenchmarkConfig(passes=QUICK_PASSES, cases=PlanCaseConfig(scenes=6))
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)

@@ -94,7 +94,15 @@ SYSTEMS: dict[str, System] = {
     'simulator_16': _planned(None, 16),
     'simulator_64': _planned(None, 64),
 }
-QUICK_SYSTEMS = ('conditioned_16', 'straight', 'simulator_16')
+# What is tried together in one go through all scenes. Each takes about four times as long as the
+# one before it, so that who has not the time for all of them has the first ones of every scene.
+PASSES = (
+    ('conditioned_16', 'straight', 'simulator_16', 'simulator_64'),
+    ('conditioned_64',),
+    ('guidance_16',),
+    ('guidance_64',),
+)
+QUICK_PASSES = (('conditioned_16', 'straight', 'simulator_16'),)
 
 
 def random_of(plan: Plan, rng: np.random.Generator) -> DragCommand:

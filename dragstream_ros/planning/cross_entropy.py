@@ -12,6 +12,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+DRAWN_FOR_ONE = 32  # of which one at least is hopefully worth a try
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropyConfig:
@@ -54,15 +56,18 @@ class Search:
 def refine(
     cost: Callable[[np.ndarray], np.ndarray], mean: np.ndarray, std: np.ndarray,
     config: CrossEntropyConfig, rng: np.random.Generator,
+    may_be: Callable[[np.ndarray], np.ndarray] = lambda drawn: np.ones(len(drawn), bool),
 ) -> Search:
     """Look for the lowest cost, starting around mean (d,) with a spread of std (d,).
 
     cost: of candidates (n, d), a round at a time, (n,). The first candidate is the mean itself.
+    may_be: which of (n, d) are worth a try, (n,) bool; the others only where there are no more.
     """
     sizes = config.sizes()
     tried, costs = np.zeros((0, len(mean))), np.zeros(0)
     for index, size in enumerate(sizes):
-        drawn = mean + std * evenly_normal(size, len(mean), rng)
+        drawn = mean + std * evenly_normal(DRAWN_FOR_ONE * size, len(mean), rng)
+        drawn = drawn[np.argsort(~may_be(drawn), kind='stable')[:size]]
         if index == 0:
             drawn[0] = mean
         tried, costs = np.concatenate([tried, drawn]), np.concatenate([costs, cost(drawn)])

@@ -50,23 +50,32 @@ class PlanningGoal:
             found['point_distance_px'] = float(
                 np.linalg.norm(reached - self.points_px, axis=-1).mean())
         if self.image is not None:
-            picture, where = future.frames[-1], self._changes | future.swept
-            scale = float(np.sqrt(self._changes.size / self._changes.sum()))
+            picture, where = future.frames[-1], self.changes | future.swept
+            scale = float(np.sqrt(self.changes.size / self.changes.sum()))
             found['pixel_distance'] = scale * blurred_distance(picture, self.image, where)
             if self.encode is not None:
                 found['feature_distance'] = scale * blurred_distance(
                     self.encode(picture).transpose(1, 2, 0), self._latent, where)
         return found
 
+    def differs_at(self, points_px: np.ndarray) -> np.ndarray:
+        """Which of (n, 2) are where start and goal image differ: (n,) bool, all without images."""
+        if self.image is None:
+            return np.ones(len(points_px), bool)
+        height, width = self.changes.shape
+        x, y = np.rint(points_px).astype(int).clip(0, (width - 1, height - 1)).T
+        return np.asarray(self.changes[y, x])
+
+    @cached_property
+    def changes(self) -> np.ndarray:
+        """Where (H, W) bool start and goal image differ, and a little around."""
+        assert self.image is not None and self.start is not None
+        return places_to_change(self.start, self.image)
+
     @cached_property
     def _latent(self) -> np.ndarray:
         assert self.image is not None and self.encode is not None
         return self.encode(self.image).transpose(1, 2, 0)
-
-    @cached_property
-    def _changes(self) -> np.ndarray:
-        assert self.image is not None and self.start is not None
-        return places_to_change(self.start, self.image)
 
 
 NO_GOAL = PlanningGoal()

@@ -63,7 +63,10 @@ class Planner:
         self._config = config
 
     def plan(self, ideas: Sequence[Idea], goal: PlanningGoal) -> Plan:
-        """Try each idea once, if there are several, and refine the best of them."""
+        """Try each idea once, if there are several, and refine the best of them.
+
+        With a goal image, a thing is brought where that differs from what is now.
+        """
         started, tried = time.perf_counter(), []
         search = self._config.search
         idea = ideas[0]
@@ -82,7 +85,7 @@ class Planner:
             return np.array([item.score.cost for item in found])
 
         refine(cost, idea.target_px, np.full(2, idea.spread_px), search,
-               np.random.default_rng(self._config.seed))
+               np.random.default_rng(self._config.seed), may_be=goal.differs_at)
         best = min(tried, key=lambda item: item.score.cost)
         return Plan(best=best, tried=tried, secs=time.perf_counter() - started)
 
