@@ -69,6 +69,15 @@ def test_tables_are_aligned():
         'x          100')
 
 
+def test_all_systems_can_be_measured_on_the_first_drags_of_each_class() -> None:
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    every, few = (bench._configs(parser.parse_args(arguments))['drags'].cases for arguments in (
+        ['drags'], ['drags', '--per-class', '5']))
+    assert (few.n_per_kind, few.n_acted) == (3, 5)
+    assert few.first_seed == every.first_seed
+
+
 def test_designs_can_be_chosen_by_other_scenes_than_the_published_ones() -> None:
     parser = argparse.ArgumentParser()
     bench.add_arguments(parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from dragstream_ros.evaluation.drag_cases import (
     DragCaseConfig,
     make_drag_cases,
 )
+from dragstream_ros.evaluation.drag_grid import DragGrid
 from dragstream_ros.evaluation.drag_pictures import draw_drag
 from dragstream_ros.evaluation.drag_score import DragScore
 from dragstream_ros.evaluation.drag_systems import SYSTEMS
@@ -125,6 +127,22 @@ def test_the_gain_is_paired_drag_by_drag():
     assert gain['low'] == pytest.approx(0.3) and gain['high'] == pytest.approx(0.5)
 
 
+def test_systems_are_held_against_guidance_drag_by_drag():
+    whole, less = score(), score(error_px=9.0, objmc_px=3.0, background_psnr_db=34.0)
+    edit = {'objmc_px': float('nan')}
+    found = summarise([
+        result('object', guidance=whole, no_features=less),
+        result('object', guidance=whole, no_features=whole),
+        result('object', 'edit', guidance=score(**edit), no_features=score(**edit)),
+    ])['summary']['all']['minus_guidance']
+    assert found.keys() == {'no_features'}
+    assert found['no_features']['succeeded']['value'] == pytest.approx(-1 / 3)
+    assert found['no_features']['error_px']['value'] == 0.0
+    assert found['no_features']['objmc_px']['value'] == 1.0     # of the two that have one
+    alone = summarise([result('object', conditioned=whole)])
+    assert alone['summary']['all']['minus_guidance'] == {}
+
+
 def test_the_table_has_a_row_for_every_class_and_for_a_stream_that_is_dragged_again():
     found = summarise([result('object', guidance=score()),
                        result('object', 'edit', guidance=score(flow_warp=float('nan')))])
@@ -139,6 +157,18 @@ def test_every_drag_is_published_with_what_makes_it_again():
     drag = summarise([result('object', guidance=score())])['drags'][0]
     assert {'seed', 'start_index', 'thing', 'path_px', 'scores'} <= drag.keys()
     assert drag['scores']['guidance']['succeeded'] is True
+
+
+def test_the_grid_has_a_column_for_each_class_and_a_row_for_each_system(tmp_path):
+    case, grid, shapes = make_case(), DragGrid(tmp_path), []
+    for drag_class in ('translate', 'translate', 'rotate'):
+        grid(DragResult(case=replace(case, drag_class=drag_class), scores={}, secs={},
+                        frames={'truth': case.future, 'guidance': case.future},
+                        locator_error_px=0.1))
+        shapes.append(cv2.imread(str(tmp_path / 'grid.png')).shape)
+    one, same, two = shapes
+    assert one == same and two[0] == one[0] and two[1] > one[1]
+    assert one[0] > 3 * case.past.shape[1]
 
 
 def test_a_picture_shows_the_truth_and_every_system():

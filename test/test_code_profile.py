@@ -112,7 +112,7 @@ def ours(scene: Scene, seed: int) -> torch.Tensor:
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.EDIT, image_size=(96, 96), stamp_ns=0,
         handles=(DragHandle(path_px=np.array([(28.0, 44.0), (60.0, 44.0)]), mask=mask),))
-    guidance = DragGuidance(scene.model, replace(PROFILES['code'], taps=TAPS))
+    guidance = DragGuidance(scene.model, replace(PROFILES['code'], taps=TAPS, rate=LEARNING_RATE))
     return guidance.optimise(
         scene.noisy, scene.conditions, Reference(scene.before, scene.before, scene.earlier),
         command, np.linspace(0.0, 1.0, FRAMES + 1), neighbours=scene.before, seed=seed)

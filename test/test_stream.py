@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
-from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig
 from dragstream_ros.core.stream import LONGEST_GAP_SECS, DragStream, PredictedChunk, StreamConfig
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.session import HOLE_SECS
@@ -248,3 +248,18 @@ def test_the_live_context_is_bit_identical_after_a_guided_drag(model) -> None:
     stream.push_drag(drag((40, 40), (60, 40)))
     drained(stream)
     assert torch.equal(torch.stack(stream._context.keys), keys)
+
+
+def test_an_optimisation_that_is_broken_off_leaves_no_trace(model, monkeypatch) -> None:
+    def broken_off(*arguments: object) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+    expected = drained(started(model, control='guidance'))
+    stream = started(model, control='guidance')
+    stream.push_drag(drag((40, 40), (60, 40)))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(DragGuidance, '_updated', broken_off)
+        stream.step()
+    stream.release()
+    for one, other in zip(drained(stream), expected, strict=True):
+        assert np.array_equal(one.frames, other.frames)
