@@ -32,8 +32,8 @@ class RateGridConfig:
     """
 
     profiles: tuple[str, ...] = ('fast', 'code', 'paper')
-    rates: tuple[float, ...] = (0.02, 0.1, 0.3, 1.0)
-    iterations: tuple[int, ...] = (2, 4, 8)
+    rates: tuple[float, ...] = (0.02, 0.1, 0.5)
+    iterations: tuple[int, ...] = (2, 6)
     seed: int = 0
     cases: DragCaseConfig = TUNED_ON
 
