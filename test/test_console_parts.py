@@ -11,6 +11,7 @@ from dragstream_ros.console.access import TOKEN_VARIABLE, AccessError, make_acce
 from dragstream_ros.console.allowance import Allowance
 from dragstream_ros.console.outbox import IN_FLIGHT, Outbox
 from dragstream_ros.console.outline import brushed_outline, touched_outline
+from dragstream_ros.console.pace import Pace
 from dragstream_ros.console.packets import pack, unpack
 from dragstream_ros.console.pictures import Album, Clip, Jpeg, camera_jpeg, clip_packet, jpeg_size
 from dragstream_ros.console.turn import Turn
@@ -26,6 +27,32 @@ def test_an_allowance_is_used_up_at_once_and_comes_back_with_time():
     assert not allowance.take(5.05)
     assert allowance.take(5.2)
     assert [allowance.take(100.0) for _ in range(4)] == [True, True, True, False]
+
+
+def sent_in_a_second(pace: Pace, since_secs: float, camera_hz: int) -> int:
+    return sum(pace.takes_camera(since_secs + n / camera_hz) for n in range(camera_hz))
+
+
+def test_an_operator_gets_all_pictures_and_who_only_looks_fewer():
+    pace = Pace(20.0)
+    pace.attend(100.0)
+    assert sent_in_a_second(pace, 100.0, 30) == pytest.approx(20, abs=1)
+    assert sent_in_a_second(pace, 105.0, 21) == pytest.approx(20, abs=1)
+    assert sent_in_a_second(pace, 107.0, 15) == 15
+    assert sent_in_a_second(pace, 111.0, 30) == pytest.approx(10, abs=1)
+    assert pace.secs_to_camera(111.95) == pytest.approx(0.05) and pace.secs_to_camera(113.0) == 0
+    pace.attend(113.0)
+    assert sent_in_a_second(pace, 113.0, 30) == pytest.approx(20, abs=1)
+
+
+def test_of_a_prediction_all_is_sent_or_nothing():
+    pace = Pace(20.0)
+    said = [[pace.takes_prediction(anchor, 100.0 + 0.1 * anchor) for _ in range(2)]
+            for anchor in range(20)]
+    assert all(first == second for first, second in said)
+    assert sum(first for first, _ in said) == pytest.approx(5, abs=1)
+    pace.attend(102.0)
+    assert all(pace.takes_prediction(anchor, 102.0 + 0.1 * anchor) for anchor in range(20, 40))
 
 
 def test_the_turn_is_kept_for_a_while_after_the_last_sign():

@@ -85,7 +85,7 @@ class Console:
         visitor = Visitor(f'operator {self._n_visitors}', socket, self)
         self._visitors[visitor.name] = visitor
         try:
-            self.looks(visitor)
+            self.looks(visitor, has_come=True)
             self._send_state()
             if self._trouble is not None:
                 visitor.tell(self._trouble)
@@ -101,10 +101,13 @@ class Console:
         """No more pages can be served."""
         return len(self._visitors) >= MOST_PAGES
 
-    def looks(self, visitor: Visitor) -> None:
-        """A page came into sight, or went out of it."""
+    def looks(self, visitor: Visitor, *, has_come: bool) -> None:
+        """A page came into sight, or went out of it, or a hand moves over it."""
         self._watch()
-        self.feed.catch_up(visitor)
+        if visitor.is_looking:
+            self.feed.attend()
+        if has_come:
+            self.feed.catch_up(visitor)
 
     def _watch(self) -> None:
         is_watched = any(visitor.is_looking for visitor in self._visitors.values())
@@ -116,6 +119,7 @@ class Console:
 
     async def serve(self, visitor: Visitor, request: Request) -> Words | None:
         """Do it; returns an answer. Raises Refusal."""
+        self.feed.attend()
         if isinstance(request, RegionRequest):
             return {'type': 'region', 'number': request.number,
                     'outline': await self._regions.find(request)}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dragstream_ros.console.pace import Pace
 from dragstream_ros.console.pictures import (
     Album,
     Clip,
@@ -62,7 +63,7 @@ class PictureFeed:
         self._screens = screens
         self._on_error = on_error
         self._camera: tuple[RawFrame, str] | None = None
-        self._camera_due_secs = 0.0
+        self._pace = Pace(config.camera_rate_hz)
         self._clips: deque[Clip] = deque(maxlen=MOST_CLIPS_WAITING)
         self._shown_clips: list[tuple[Hashable, bytes]] = []
         self._something = threading.Event()
@@ -74,22 +75,27 @@ class PictureFeed:
         self.is_watched = is_watched
         self._shown_clips.clear()
 
+    def attend(self) -> None:
+        """An operator is at work: more pictures are wanted."""
+        self._pace.attend(time.monotonic())
+
     def put_camera(self, raw: RawFrame, frame_id: str) -> float:
         """Show a camera picture, unless it comes too early; the newest wins.
 
         Returns for how many seconds from now on any other would come too early.
         """
         now_secs = time.monotonic()
-        if self.is_watched and now_secs >= self._camera_due_secs:
-            self._camera_due_secs = max(
-                self._camera_due_secs + 1 / self._config.camera_rate_hz, now_secs)
+        if self.is_watched and self._pace.takes_camera(now_secs):
             self._camera = (raw, frame_id)
             self._something.set()
-        return max(self._camera_due_secs - now_secs, 0.0)
+        return self._pace.secs_to_camera(now_secs)
 
     def put_clip(self, clip: Clip) -> None:
         """Show a predicted chunk."""
-        if self.is_watched:
+        if clip.drag_id:  # perhaps of another tool
+            self.attend()
+        anchor = (clip.epoch, clip.anchor)
+        if self.is_watched and self._pace.takes_prediction(anchor, time.monotonic()):
             self._clips.append(clip)
             self._something.set()
 

@@ -35,8 +35,8 @@ class Host(Protocol):
         :raises Refusal: it is not done
         """
 
-    def looks(self, visitor: Visitor) -> None:
-        """The page came into sight, or went out of it."""
+    def looks(self, visitor: Visitor, *, has_come: bool) -> None:
+        """The page came into sight, or went out of it, or a hand moves over it."""
 
 
 class Visitor:
@@ -110,10 +110,11 @@ class Visitor:
             await self._say(answer)
 
     def _look(self, is_seen: bool) -> None:
+        has_come = is_seen and not self.is_looking
         self.is_looking = is_seen
         if not is_seen:
             self._outbox.clear()
-        self._host.looks(self)
+        self._host.looks(self, has_come=has_come)
 
     def _send_if_ready(self) -> None:
         if self._outbox.is_ready:  # a page that is behind is no work

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from dragstream_ros.console.pace import ATTENTIVE_SECS
 from dragstream_ros.evaluation.console_pages import ANSWER_SECS, Crowd, Page, open_page
 from dragstream_ros.evaluation.listener import Listener
 from dragstream_ros.evaluation.machine import cpu_secs_of
@@ -31,7 +32,7 @@ START_SECS = 60.0
 DRAG_SHARE = 0.1        # length, of the picture's width
 BETWEEN_DRAGS_SECS = 1.5
 AS_FAST_AS_IT_CAN_HZ = 30.0
-PAGES_COME_SECS = 1.0   # until pages that were opened or closed make themselves felt
+PAGES_GO_SECS = 1.0     # until nothing is felt any more of pages that were closed
 
 
 class ConsoleBenchError(Exception):
@@ -40,12 +41,16 @@ class ConsoleBenchError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleLoadConfig:
-    """drags: how many. pairs: of periods of `secs`, with `idle_pages` open and with none."""
+    """drags: how many. pairs: of periods of `secs`, with `idle_pages` open and with none.
+
+    settle_secs: from the opening of pages until they are measured; they are idle then.
+    """
 
     drags: int = 20
     idle_pages: int = 10
-    pairs: int = 20
+    pairs: int = 16
     secs: float = 6.0
+    settle_secs: float = ATTENTIVE_SECS + 1.0
     world_model: str = 'tabletop'
     weights_folder: str = ''
 
@@ -124,9 +129,11 @@ async def _pair(
     for has_pages in (pages_first, not pages_first):
         if has_pages:
             await crowd.come()
+            await asyncio.sleep(config.settle_secs)
         periods[has_pages] = await clips.measure(config, crowd)
         if has_pages:
             await crowd.go()
+            await asyncio.sleep(PAGES_GO_SECS)
     return periods[False], periods[True]
 
 
@@ -173,7 +180,6 @@ class _Meter:
 
     async def measure(self, config: ConsoleLoadConfig, crowd: Crowd) -> _Period:
         """The next seconds."""
-        await asyncio.sleep(PAGES_COME_SECS)
         self._arrivals_ns.clear()
         before = await self._readings(crowd)
         await asyncio.sleep(config.secs)

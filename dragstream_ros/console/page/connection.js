@@ -2,6 +2,7 @@
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 5000;
+const USED_MS = 2000;  // between two words that a hand is on the page
 
 // onPicture(header, bitmaps, jpegs), onWords(message), onLink('open' | 'lost').
 export class Connection {
@@ -13,7 +14,11 @@ export class Connection {
     this.asked = new Map();
     this.count = 0;
     this.decoding = {camera: Promise.resolve(), prediction: Promise.resolve()};
+    this.saidMs = 0;
     document.addEventListener('visibilitychange', () => this.sayWhetherSeen());
+    for (const kind of ['pointermove', 'pointerdown', 'keydown', 'wheel']) {
+      addEventListener(kind, () => this.used(), {passive: true});
+    }
     this.open();
   }
 
@@ -67,7 +72,13 @@ export class Connection {
     resolve(message);
   }
 
+  // Where no hand is on any page, the console sends fewer pictures.
+  used() {
+    if (performance.now() - this.saidMs > USED_MS) this.sayWhetherSeen();
+  }
+
   sayWhetherSeen() {
+    this.saidMs = performance.now();
     this.send({type: 'looking', is_seen: document.visibilityState === 'visible'});
   }
 
