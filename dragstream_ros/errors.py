@@ -34,6 +34,7 @@ class ErrorCode(enum.IntEnum):
     WORKER_DIED = 40
     WORKER_SLOW = 41
     OUT_OF_MEMORY = 42
+    TOO_SLOW = 43
 
     BUSY = 50
     CANCELLED = 51

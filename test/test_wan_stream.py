@@ -173,8 +173,8 @@ def test_everything_that_is_computed_stays_on_the_models_device(
     # The device without numbers stands in for a GPU: it too refuses what is elsewhere.
     model = SelfForcingWorldModel.load(write_tiny_wan(tmp_path), device=torch.device('meta'),
                                        dtype=torch.bfloat16)
-    monkeypatch.setattr('dragstream_ros.world_models.wan.model._frames',
-                        lambda pixels: np.zeros((len(pixels), *SIZE[::-1], 3), np.uint8))
+    monkeypatch.setattr('dragstream_ros.world_models.wan.side_stream.PendingFrames.__array__',
+                        lambda *_: np.zeros((12, *SIZE[::-1], 3), np.uint8))
     monkeypatch.setattr('dragstream_ros.core.stream.latent_drift', lambda *_: 0.0)
     monkeypatch.setattr('dragstream_ros.core.region.gaussian',
                         lambda mask, **_: torch.zeros(mask.shape, device=mask.device))

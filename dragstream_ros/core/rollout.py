@@ -101,11 +101,13 @@ class ChunkPredictor:
             now = stopwatch.lap('condition', now)
             x0, noisy = self._denoise(rollout, conditions, command, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))
-            x0, frames, context = model.finish(x0, conditions)
+            x0, decoded, context = model.finish(x0, conditions)
             now = stopwatch.lap('decode', now)
             if not is_last:
                 context = model.commit(x0, context)
-            stopwatch.lap('commit', now)
+            now = stopwatch.lap('commit', now)
+            frames = np.asarray(decoded)     # on a GPU they may be decoded meanwhile
+            stopwatch.lap('decode', now)
         kept = self.guidance.config.rectification.neighbour_chunks
         done = replace(rollout, context=context, frame=frames[-1],
                        chunk_index=rollout.chunk_index + 1,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:       # a model of another framework should not have to load this one
     import numpy as np
     import torch
+    from numpy.typing import ArrayLike
 
     from dragstream_ros.core.drag_guidance import DragGuidanceConfig
     from dragstream_ros.core.held import Held
@@ -121,11 +122,12 @@ class WorldModel(Protocol):
         """
         ...
 
-    def finish(self, x0: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, np.ndarray, Any]:
+    def finish(self, x0: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, ArrayLike, Any]:
         """Decode a predicted chunk.
 
         Returns it as it is to be remembered, its frames (T, H, W, 3) uint8 RGB, and the context to
-        ``commit`` it to.  A model without a guess returns x0 itself.
+        ``commit`` it to.  A model without a guess returns x0 itself.  The frames may be whatever
+        numpy.asarray turns into them, and are asked for after ``commit``.
         """
         ...
 

@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from dragstream_ros.errors import ErrorCode
 from dragstream_ros.nodes.playback import Shown
 from dragstream_ros.worker.mailbox import RawFrame
-from dragstream_ros.worker.protocol import Chunk, Stats
+from dragstream_ros.worker.protocol import Chunk, Speed, Stats
 
 WINDOW_SECS = 10.0
 SILENT_SECS = 2.0  # without an image until the status is WARN
@@ -47,6 +47,7 @@ class Statistics:
     def __init__(self) -> None:
         self.drops: Counter[str] = Counter()
         self.worker_stats: Stats | None = None
+        self.speed: Speed | None = None  # of the worker's timed pass
         self._errors: Counter[ErrorCode] = Counter()
         self._images = Rate()
         self._chunks = Rate()
@@ -106,6 +107,8 @@ class Statistics:
             **values,
             'camera images per s': self._images.per_second(now),
             'age of newest image, s': _age(now, self._image_arrival_secs),
+            'possible s per s, undragged': self.speed.undragged if self.speed else 'not measured',
+            'possible s per s, dragged': self.speed.dragged if self.speed else 'not measured',
             'predicted s per s': self._predicted_tenths.per_second(now) / 10.0,
             'chunks per s': self._chunks.per_second(now),
             'frames shown per s': self._frames_shown.per_second(now),
@@ -140,6 +143,8 @@ class Statistics:
             return DiagnosticStatus.WARN, 'Camera images have stopped coming.'
         if self._newest_chunk is None:
             return DiagnosticStatus.WARN, 'Nothing has been predicted yet.'
+        if self.speed is not None and self.speed.undragged < 1.0:
+            return DiagnosticStatus.WARN, 'Predicting, slower than real time.'
         return DiagnosticStatus.OK, 'Predicting.'
 
 

@@ -25,6 +25,8 @@ class Parameters:
     world_model: str
     weights_folder: str
     memory_budget_gb: float
+    keep_up: bool
+    min_speed: float
     worker_silent_secs: float
     image_transport: Literal['raw', 'compressed']
     image_reliability: Literal['as_offered', 'reliable', 'best_effort']

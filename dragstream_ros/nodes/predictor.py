@@ -52,6 +52,7 @@ from dragstream_ros.worker.protocol import (
     Reset,
     Retune,
     Setup,
+    Speed,
     Stats,
 )
 from dragstream_ros.worker.supervisor import SupervisorConfig, resident_bytes
@@ -284,6 +285,8 @@ class Predictor(LifecycleNode):
             world_model=self._settings.world_model,
             weights_folder=self._settings.weights_folder,
             memory_budget_gb=self._settings.memory_budget_gb,
+            keep_up=self._settings.keep_up,
+            min_speed=self._settings.min_speed,
             settings=self._settings.stream_settings,
             first_epoch=self._next_epoch,
             planning_share=self._settings.planning_share)
@@ -298,6 +301,11 @@ class Predictor(LifecycleNode):
             self._goals.on_done(event)
         elif isinstance(event, Stats):
             self._statistics.worker_stats = event
+        elif isinstance(event, Speed):
+            self._statistics.speed = event
+            self.get_logger().info(
+                f'this computer makes {event.undragged:.2g} s of video a second, '
+                f'{event.dragged:.2g} while something is dragged')
         elif isinstance(event, Problem):
             self._report(event)
         elif isinstance(event, Gone):

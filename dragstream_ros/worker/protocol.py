@@ -46,6 +46,7 @@ class Setup:
     """The first message: which world model to load, where epochs go on after a restart.
 
     planning_share: of the time that predictions take, for goals while the live stream has work.
+    keep_up, min_speed: see pace.PaceConfig.
     """
 
     world_model: str
@@ -54,6 +55,8 @@ class Setup:
     memory_budget_gb: float = 0.0
     first_epoch: int = 0
     planning_share: float = 0.5
+    keep_up: bool = True
+    min_speed: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,14 @@ class Ready:
     frame_period_secs: float
     frames_per_chunk: int
     load_secs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Seconds of video that a second of computing makes, the camera taken in meanwhile."""
+
+    undragged: float
+    dragged: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -237,4 +248,4 @@ class Stats:
     context_bytes: int
 
 
-FromWorker = Ready | Chunk | GoalProgress | GoalDone | Problem | Gone | Stats
+FromWorker = Ready | Speed | Chunk | GoalProgress | GoalDone | Problem | Gone | Stats

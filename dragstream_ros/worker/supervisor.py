@@ -44,12 +44,13 @@ class WorkerState(enum.Enum):
 class SupervisorConfig:
     """When a worker counts as hung, and how long to wait before the next one.
 
-    start_within_secs: for loading the world model. silent_after_secs: without any message, which
-    must exceed the longest chunk. slow_after_secs: reports WORKER_SLOW. first_wait_secs: doubles
-    with each failure up to longest_wait_secs, and starts over after a minute of health.
+    start_within_secs: for loading the world model and compiling it. silent_after_secs: without any
+    message, which must exceed the longest chunk. slow_after_secs: reports WORKER_SLOW.
+    first_wait_secs: doubles with each failure up to longest_wait_secs, and starts over after a
+    minute of health.
     """
 
-    start_within_secs: float = 120.0
+    start_within_secs: float = 300.0
     silent_after_secs: float = 30.0
     slow_after_secs: float = 5.0
     first_wait_secs: float = 0.5

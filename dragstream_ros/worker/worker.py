@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cv2
 
@@ -23,6 +24,7 @@ from dragstream_ros.worker.frame_intake import FrameIntake
 from dragstream_ros.worker.mailbox import MailboxReader
 from dragstream_ros.worker.protocol import (
     EXIT_AFTER_REPORT,
+    FromWorker,
     Problem,
     Ready,
     Setup,
@@ -31,6 +33,9 @@ from dragstream_ros.worker.protocol import (
 )
 from dragstream_ros.worker.session import PredictionSession
 from dragstream_ros.worker.stream_face import Locate, MakeStream, Stream
+
+if TYPE_CHECKING:  # it brings torch, which a world model need not use
+    from dragstream_ros.worker.pace import Pace
 
 _IDLE_SECS = 0.1
 _STATS_EVERY_SECS = 0.5
@@ -58,7 +63,8 @@ def main(arguments: list[str]) -> int:
 def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     """Load the world model, then serve.
 
-    :raises DragStreamError: WEIGHTS_MISSING, WEIGHTS_UNREADABLE, WEIGHTS_MISMATCH
+    :raises DragStreamError: WEIGHTS_MISSING, WEIGHTS_UNREADABLE, WEIGHTS_MISMATCH, OUT_OF_MEMORY,
+        TOO_SLOW
     """
     cv2.setNumThreads(1)  # two cores are for the world model and for everything else
     setup: Setup = connection.recv()
@@ -66,17 +72,20 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     from dragstream_ros.world_models import load_world_model
 
     try:
-        world_model = load_world_model(
+        world_model: Any = load_world_model(
             setup.world_model, setup.weights_folder, memory_budget_gb=setup.memory_budget_gb)
     except (ImportError, AttributeError) as error:  # of a user's own: package.module:function
         raise DragStreamError(
             ErrorCode.WEIGHTS_MISSING,
             f'The world model {setup.world_model!r} could not be imported: {error}.') from error
+    pace = _timed(world_model, setup, connection)
+    if pace is not None:
+        world_model = pace.world_model
     session = PredictionSession(
         model_size=world_model.image_size,
         frame_period_secs=world_model.frame_period_secs,
         settings=setup.settings,
-        make_stream=_stream_maker(world_model),
+        make_stream=world_model.make_stream if pace is None else _stream_maker(pace),
         first_epoch=setup.first_epoch,
         planning_share=setup.planning_share,
         **_for_planning(world_model),
@@ -87,13 +96,15 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
         frames_per_chunk=world_model.frames_per_chunk,
         load_secs=time.monotonic() - started,
     ))
-    _serve(session, connection, FrameIntake(reader, model_size=world_model.image_size))
+    _serve(session, connection, FrameIntake(reader, model_size=world_model.image_size),
+           news=pace.news if pace is not None else list)
 
 
 def _serve(
-    session: PredictionSession, connection: Connection, intake: FrameIntake
+    session: PredictionSession, connection: Connection, intake: FrameIntake, *,
+    news: Callable[[], list[FromWorker]],
 ) -> NoReturn:
-    """Feed the session and send what it says, until the connection breaks."""
+    """Feed the session and send what it says, and the news, until the connection breaks."""
     n_done, stats_due = 0, 0.0
     while True:
         wait([connection, intake.fileno()], 0.0 if n_done else _IDLE_SECS)
@@ -108,7 +119,7 @@ def _serve(
             events += session.handle(message)
         done = session.step()
         n_done = len(done)
-        for event in [*events, *done]:
+        for event in [*news(), *events, *done]:
             connection.send(event)
         if time.monotonic() >= stats_due:
             stats_due = time.monotonic() + _STATS_EVERY_SECS
@@ -118,17 +129,26 @@ def _serve(
             ))
 
 
-def _stream_maker(world_model: Any) -> MakeStream:
-    """A world model may bring a stream of its own; else it is dragged by DragStream."""
-    if hasattr(world_model, 'make_stream'):
-        own: MakeStream = world_model.make_stream
-        return own
+def _timed(world_model: Any, setup: Setup, connection: Connection) -> Pace | None:
+    """How it keeps up; None for a world model that brings a stream of its own.
 
-    from dragstream_ros.core.stream import DragStream, StreamConfig
-    from dragstream_ros.masks.grow_region import grow_region
+    :raises DragStreamError: TOO_SLOW, OUT_OF_MEMORY
+    """
+    if hasattr(world_model, 'make_stream'):
+        return None
+    from dragstream_ros.worker.pace import Pace, PaceConfig
     from dragstream_ros.world_models import set_up_inference
 
     set_up_inference()
+    return Pace(
+        world_model, PaceConfig(keep_up=setup.keep_up, min_speed=setup.min_speed),
+        alive=lambda: connection.send(Stats(n_taken=0, n_replaced=0, context_bytes=0)))
+
+
+def _stream_maker(pace: Pace) -> MakeStream:
+    """Streams that are dragged by DragStream, as fast as the pace allows."""
+    from dragstream_ros.core.stream import DragStream, StreamConfig
+    from dragstream_ros.masks.grow_region import grow_region
 
     def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
         config = StreamConfig(
@@ -137,7 +157,7 @@ def _stream_maker(world_model: Any) -> MakeStream:
             seed=settings.seed,
         )
         return DragStream(
-            world_model, world_model.profiles[settings.profile], config, locate, grow_region)
+            pace.world_model, pace.guidance(settings), config, locate, grow_region)
 
     return make_stream
 

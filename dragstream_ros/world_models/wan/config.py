@@ -26,6 +26,7 @@ class WanConfig:
     sink: the stream's first latent frames, which stay when the window rolls on.
     decoder: 'wan', the autoencoder's own, or 'tiny', faster and softer.
     taps: attention blocks that guidance matches; guided_step: the denoise step that it optimises.
+    compile: on a GPU, what a full window runs is compiled at loading.
     """
 
     image_size: tuple[int, int] = (832, 480)
@@ -37,6 +38,7 @@ class WanConfig:
     decoder: Literal['wan', 'tiny'] = 'wan'
     taps: tuple[int, ...] = (12, 13, 14, 15)
     guided_step: int = 1
+    compile: bool = True
 
     def __post_init__(self) -> None:
         wrong = self._what_is_wrong()
@@ -66,6 +68,8 @@ class WanConfig:
             return 'taps must name one attention block or more, counted from 0'
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
             return 'frames_per_second must be more than 0'
+        if type(self.compile) is not bool:
+            return 'compile must be true or false'
         return '' if self.decoder in ('wan', 'tiny') else "decoder must be 'wan' or 'tiny'"
 
     @property

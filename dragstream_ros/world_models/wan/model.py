@@ -15,11 +15,13 @@ from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Conditions, Denoised
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.wan.autoencoder import WanAutoencoder
+from dragstream_ros.world_models.wan.compiled import compile_blocks
 from dragstream_ros.world_models.wan.config import CHANNELS, FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import WanContext
 from dragstream_ros.world_models.wan.memory_plan import plan_loading
 from dragstream_ros.world_models.wan.profiles import wan_profiles
 from dragstream_ros.world_models.wan.prompt import load_prompt
+from dragstream_ros.world_models.wan.side_stream import PendingFrames, SideStream
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
 from dragstream_ros.world_models.wan.transformer import CausalWan
 from dragstream_ros.world_models.wan.weights import load_part
@@ -55,6 +57,7 @@ class SelfForcingWorldModel(nn.Module):
         self.sigmas = config.sigmas
         self.profiles = wan_profiles(config)
         self.device: torch.device = wan.prompt.device
+        self._decoding = SideStream(self.device)        # all that is decoded, and no other work
 
     # --- frames <-> latents ---------------------------------------------------------------------
 
@@ -64,7 +67,7 @@ class SelfForcingWorldModel(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
-        return _frames(self.decoder.decode(latents)[0])
+        return np.asarray(self._decoded(latents, None)[0])
 
     # --- the past -------------------------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class SelfForcingWorldModel(nn.Module):
             still = 1 + FRAMES_PER_LATENT * (self.config.latents_per_chunk - 1)
             frames = np.repeat(frames, still, 0)
         latents, encoder = self.autoencoder.encode(self._pixels(frames), context.encoder)
-        _, decoder = self.decoder.decode(latents, context.decoder)
+        _, decoder = self._decoded(latents, context.decoder)
         return latents, replace(context, encoder=encoder, decoder=decoder)
 
     @torch.no_grad()
@@ -106,10 +109,18 @@ class SelfForcingWorldModel(nn.Module):
 
     @torch.no_grad()
     def finish(self, x0: torch.Tensor, conditions: Conditions,
-               ) -> tuple[torch.Tensor, np.ndarray, WanContext]:
+               ) -> tuple[torch.Tensor, PendingFrames, WanContext]:
+        """The frames are decoded while the chunk is remembered, until numpy.asarray wants them."""
         context = conditions.context
-        pixels, decoder = self.decoder.decode(x0, context.decoder)
-        return x0, _frames(pixels), replace(context, decoder=decoder)
+        frames, decoder = self._decoded(x0, context.decoder)
+        return x0, frames, replace(context, decoder=decoder)
+
+    def _decoded(self, latents: torch.Tensor, state: Any) -> tuple[PendingFrames, Any]:
+        def decode() -> tuple[PendingFrames, Any]:
+            pixels, after = self.decoder.decode(latents, state)
+            return PendingFrames(pixels, self._decoding), after
+
+        return self._decoding.start(decode, latents)
 
     def _pixels(self, frames: np.ndarray) -> torch.Tensor:
         """(T, H, W, 3) uint8 -> (T, 3, H, W) in 0..1, where the model is."""
@@ -146,6 +157,10 @@ class SelfForcingWorldModel(nn.Module):
         decoder: VideoDecoder = autoencoder
         if config.decoder == 'tiny':
             decoder = TinyVideoDecoder.load(folder / 'tiny_decoder.safetensors').to(device, dtype)
+        if config.compile and device.type == 'cuda':
+            compile_blocks(
+                wan, past_frames=config.past_latents, sigma=config.sigmas[0], taps=config.taps,
+                chunk=(config.latents_per_chunk, *config.latent_shape))
         return cls(config, wan, autoencoder, decoder)
 
 
@@ -161,8 +176,3 @@ def _check_fit(config: WanConfig, transformer: Any, vae: Any, folder: Path) -> N
             raise DragStreamError(ErrorCode.WEIGHTS_MISMATCH,
                                   f'The model in {folder} does not fit together: {why}.')
 
-
-def _frames(pixels: torch.Tensor) -> np.ndarray:
-    """(T, 3, H, W) in 0..1 -> (T, H, W, 3) uint8."""
-    levels = pixels.float().mul(255).round().clamp(0, 255).to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

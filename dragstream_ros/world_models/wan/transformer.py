@@ -2,59 +2,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from diffusers import WanTransformer3DModel
-from diffusers.models.transformers.transformer_wan import WanAttention
 from torch import nn
-from torch.nn import functional
 
 from dragstream_ros.core.world_model import Denoised, Tap
+from dragstream_ros.world_models.wan.block import (
+    CausalAttention,
+    KeysValues,
+    PromptAttention,
+    heads,
+    through_block,
+)
 from dragstream_ros.world_models.wan.context import Page
 from dragstream_ros.world_models.wan.rotary import Rotary
 
 TRAINED_STEPS = 1000.0      # what the model calls time is the noise level times this
-
-
-@dataclass
-class Pass:
-    """One chunk's way through the blocks: what their attention reads, and what it leaves behind.
-
-    taps: of the blocks that are asked for.  own: keys, un-rotated, and values (heads, tokens,
-    head_dim) of the chunk in every block, where the chunk is to be remembered.
-    """
-
-    past: Sequence[Page]
-    rotary: Rotary
-    wanted: frozenset[int] = frozenset()
-    remember: bool = False
-    taps: dict[int, Tap] = field(default_factory=dict)
-    own: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-
-
-class CausalAttention:
-    """Processor of one block's self-attention: the chunk sees all pages of the past, and itself."""
-
-    def __init__(self, block: int) -> None:
-        self.block = block
-
-    def __call__(self, attn: WanAttention, hidden_states: torch.Tensor, text: None, mask: None,
-                 run: Pass) -> torch.Tensor:
-        """hidden_states: (1, tokens, width) of the chunk; run: what a block is given as rotary."""
-        queries, keys, values = (
-            x[0].unflatten(-1, (attn.heads, -1)).transpose(0, 1) for x in (
-                attn.norm_q(attn.to_q(hidden_states)), attn.norm_k(attn.to_k(hidden_states)),
-                attn.to_v(hidden_states)))
-        if run.remember:
-            run.own.append((keys, values))
-        queries = run.rotary(queries, len(run.past))
-        keys = run.rotary(torch.cat([*(page.keys[self.block] for page in run.past), keys], 1))
-        values = torch.cat([*(page.values[self.block] for page in run.past), values], 1)
-        if self.block in run.wanted:
-            run.taps[self.block] = Tap(queries, keys, values)
-        out = functional.scaled_dot_product_attention(queries[None], keys[None], values[None])
-        return attn.to_out[0](out[0].transpose(0, 1).flatten(1)[None])
 
 
 class CausalWan(nn.Module):
@@ -62,20 +27,28 @@ class CausalWan(nn.Module):
 
     prompt: (tokens, text_dim), what the text encoder made of the words, padding included.
     grid: (h, w) tokens of a latent frame.  frames: that attention ever sees at once.
+    What the prompt and the noise levels give is the same in every pass, and computed once.
     """
 
     prompt: torch.Tensor
+    prompt_keys: torch.Tensor       # (blocks, heads, tokens, head_dim)
+    prompt_values: torch.Tensor
 
     def __init__(self, transformer: WanTransformer3DModel, prompt: torch.Tensor, *,
                  grid: tuple[int, int], frames: int) -> None:
         super().__init__()
         self.transformer = transformer
         self.grid = grid
+        self.rotary = Rotary(transformer.config.attention_head_dim, grid, frames,
+                             device=prompt.device)
         self.register_buffer('prompt', prompt[None], persistent=False)
-        config = transformer.config
-        self.rotary = Rotary(config.attention_head_dim, grid, frames, device=prompt.device)
-        for index, block in enumerate(transformer.blocks):
-            block.attn1.set_processor(CausalAttention(index))
+        for name, tensor in zip(('prompt_keys', 'prompt_values'), self._read_prompt()):
+            self.register_buffer(name, tensor, persistent=False)
+        self._times: dict[float, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.through_block: Any = through_block     # compiled.py puts something faster here
+        for block in transformer.blocks:
+            block.attn1.set_processor(CausalAttention())
+            block.attn2.set_processor(PromptAttention())
 
     def denoise(self, x: torch.Tensor, sigma: float, past: Sequence[Page],
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -83,43 +56,74 @@ class CausalWan(nn.Module):
 
         Gradients reach x.  stop_after_taps: run no block beyond the last one tapped; no estimate.
         """
-        run = Pass(past, self.rotary, frozenset(taps))
         depth = max(taps) + 1 if stop_after_taps else len(self.transformer.blocks)
-        tokens, embedding = self._through(x, sigma, run, depth)
+        tapped = {}
+        tokens = self._tokens(x)
+        for index in range(depth):
+            tokens, tap, _ = self._block(index, tokens, sigma, past)
+            if index in taps:
+                tapped[index] = tap
         if stop_after_taps:
-            return Denoised(None, run.taps)
-        velocity = self._out(tokens, embedding, len(x)).float()
-        return Denoised(x - sigma * velocity, run.taps)
+            return Denoised(None, tapped)
+        return Denoised(x - sigma * self._velocity(tokens, sigma, len(x)), tapped)
 
     @torch.no_grad()
     def remember(self, x0: torch.Tensor, past: Sequence[Page]) -> list[Page]:
         """Return a page for each frame of the clean chunk (F, C, h, w), by one pass at no noise."""
-        run = Pass(past, self.rotary, remember=True)
-        self._through(x0, 0.0, run, len(self.transformer.blocks))
-        keys, values = zip(*run.own)
+        own: list[KeysValues] = []
+        tokens = self._tokens(x0)
+        for index in range(len(self.transformer.blocks)):
+            tokens, _, keys_values = self._block(index, tokens, 0.0, past)
+            own.append(keys_values)
+        keys, values = zip(*own)
         count = self.rotary.tokens_per_frame
         spans = [slice(frame * count, (frame + 1) * count) for frame in range(len(x0))]
         return [Page(torch.stack([block[:, span] for block in keys]),
                      torch.stack([block[:, span] for block in values])) for span in spans]
 
-    def _through(self, x: torch.Tensor, sigma: float, run: Pass, depth: int,
-                 ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the first blocks; returns tokens (1, F * h * w, width) and the time embedding."""
-        net = self.transformer
-        pixels = x.transpose(0, 1)[None].to(net.patch_embedding.weight.dtype)
-        tokens = net.patch_embedding(pixels).flatten(2).transpose(1, 2).contiguous()
-        time = x.new_full((1,), TRAINED_STEPS * sigma)
-        embedding, modulation, text, _ = net.condition_embedder(time, self.prompt)
-        modulation = modulation.unflatten(1, (6, -1))
-        for block in net.blocks[:depth]:
-            tokens = block(tokens, text, modulation, run)
-        return tokens, embedding
+    def _block(self, index: int, tokens: torch.Tensor, sigma: float, past: Sequence[Page],
+               ) -> tuple[torch.Tensor, Tap, KeysValues]:
+        _, modulation = self._time(sigma)
+        through: tuple[torch.Tensor, Tap, KeysValues] = self.through_block(
+            self.transformer.blocks[index], tokens, modulation,
+            (self.prompt_keys[index], self.prompt_values[index]),
+            [page.keys[index] for page in past], [page.values[index] for page in past],
+            self.rotary)
+        return through
 
-    def _out(self, tokens: torch.Tensor, embedding: torch.Tensor, frames: int) -> torch.Tensor:
-        """Tokens to the velocity (F, C, h, w)."""
+    def _tokens(self, x: torch.Tensor) -> torch.Tensor:
+        """(F, C, h, w) -> (1, F * h * w, width)."""
+        embed = self.transformer.patch_embedding
+        pixels = x.transpose(0, 1)[None].to(embed.weight.dtype)
+        return embed(pixels).flatten(2).transpose(1, 2).contiguous()
+
+    def _velocity(self, tokens: torch.Tensor, sigma: float, frames: int) -> torch.Tensor:
+        """Tokens to the velocity (F, C, h, w) float32."""
         net = self.transformer
+        embedding, _ = self._time(sigma)
         shift, scale = (net.scale_shift_table + embedding[:, None]).chunk(2, 1)
         tokens = (net.norm_out(tokens.float()) * (1 + scale) + shift).type_as(tokens)
         patches = net.proj_out(tokens)[0].unflatten(0, (frames, *self.grid))
         patches = patches.unflatten(-1, (*net.config.patch_size[1:], -1))
-        return patches.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
+        return patches.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3).float()
+
+    @torch.no_grad()
+    def _time(self, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """A noise level's embedding (1, width), and how it modulates blocks (1, 6, width)."""
+        if sigma not in self._times:
+            embed = self.transformer.condition_embedder
+            angles = embed.timesteps_proj(
+                torch.full((1,), TRAINED_STEPS * sigma, device=self.prompt.device))
+            weight = embed.time_embedder.linear_1.weight
+            embedding = embed.time_embedder(angles.to(weight.dtype)).type_as(self.prompt)
+            modulation = embed.time_proj(embed.act_fn(embedding)).unflatten(1, (6, -1))
+            self._times[sigma] = embedding, modulation
+        return self._times[sigma]
+
+    @torch.no_grad()
+    def _read_prompt(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the prompt in all blocks."""
+        text = self.transformer.condition_embedder.text_embedder(self.prompt)
+        attentions = [block.attn2 for block in self.transformer.blocks]
+        return (torch.stack([heads(attn, attn.norm_k(attn.to_k(text))) for attn in attentions]),
+                torch.stack([heads(attn, attn.to_v(text)) for attn in attentions]))

@@ -1,0 +1,116 @@
+"""What this computer gives up where it cannot keep up with the world model.
+
+The rule, where a second of computing makes less than a second of video: a lighter form of the world
+model, if it has one; then, while something is dragged with the profile `fast`, fewer iterations of
+guidance. What is slower all the same is told, and what is slower than `min_speed` is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.worker.protocol import FromWorker, Problem, Speed, StreamSettings
+from dragstream_ros.worker.speed_test import Costs, DragCosts, SpeedTest
+
+REAL_TIME = 1.0     # seconds of video per second of computing
+SPARED_PROFILE = 'fast'     # the others are as published, however long they take
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaceConfig:
+    """keep_up: give up what the rule says. min_speed: seconds of video per second of computing."""
+
+    keep_up: bool = True
+    min_speed: float = 0.0
+
+
+def affordable_iterations(costs: Costs, drag: DragCosts, wanted: int) -> int:
+    """How many iterations of guidance a chunk can have in real time: at most as wanted, or one."""
+    for iterations in range(wanted, 1, -1):
+        if costs.speed(drag.secs(iterations)) >= REAL_TIME:
+            return iterations
+    return min(wanted, 1)
+
+
+class Pace:
+    """Measures a world model and makes it keep up.
+
+    world_model: to be used from now on, the lighter one where the rule says so.
+    """
+
+    def __init__(
+        self, world_model: Any, config: PaceConfig, alive: Callable[[], None] = lambda: None,
+        speed_test: Callable[..., SpeedTest] = SpeedTest,
+    ) -> None:
+        """Time it.
+
+        :raises DragStreamError: TOO_SLOW, OUT_OF_MEMORY
+        """
+        self._config = config
+        self._news: list[FromWorker] = []
+        self._told = ''
+        self._given_up: list[str] = []
+        self._drag_costs: dict[tuple[str, bool], DragCosts] = {}
+
+        def use(model: Any) -> None:
+            self.world_model, self._test = model, speed_test(model, alive)
+            self._costs = self._test.costs()
+
+        use(world_model)
+        speed = self._costs.speed()
+        if speed < REAL_TIME and config.keep_up and hasattr(world_model, 'lighter'):
+            if (lighter := world_model.lighter(speed)) is not None:
+                self._given_up.append(lighter.given_up)
+                use(lighter)
+                speed = self._costs.speed()
+        if speed < config.min_speed:
+            raise DragStreamError(
+                ErrorCode.TOO_SLOW,
+                f'This computer makes {speed:.2g} s of video a second, and min_speed asks for '
+                f'{config.min_speed:g}: take a smaller model or picture, or lower min_speed.')
+
+    def guidance(self, settings: StreamSettings) -> DragGuidanceConfig:
+        """The settings' profile as this computer can afford it; news() says what that means."""
+        profile: DragGuidanceConfig = self.world_model.profiles[settings.profile]
+        guided = settings.control == 'guidance' or not self.world_model.follows_maps
+        key = (settings.profile, guided)
+        if key not in self._drag_costs:
+            self._drag_costs[key] = self._test.drag_costs(self._costs, profile, guided=guided)
+        drag = self._drag_costs[key]
+        wanted = profile.iterations_per_segment * profile.max_segments if guided else 0
+        iterations, given_up = wanted, list(self._given_up)
+        if self._config.keep_up and settings.profile == SPARED_PROFILE:
+            iterations = affordable_iterations(self._costs, drag, wanted)
+        if iterations < wanted:
+            given_up.append(f'iterations of guidance {wanted} -> {iterations}')
+            segments = min(profile.max_segments, iterations)
+            profile = replace(
+                profile, max_segments=segments, iterations_per_segment=iterations // segments)
+        self._tell(self._costs.speed(drag.secs(iterations)), given_up)
+        return profile
+
+    def news(self) -> list[FromWorker]:
+        """What there is to tell since the last time."""
+        news, self._news = self._news, []
+        return news
+
+    def _tell(self, dragged: float, given_up: list[str]) -> None:
+        undragged = self._costs.speed()
+        sentence = (f'This computer makes {undragged:.2g} s of video a second, {dragged:.2g} while '
+                    'something is dragged')
+        slow = min(undragged, dragged) < REAL_TIME
+        if given_up:
+            sentence += f'; to keep up it gave up: {", ".join(given_up)}'
+        if slow:
+            sentence += ('; that is slower than real time: predictions come late, take a faster '
+                         'profile or a smaller model or picture')
+        if sentence == self._told:
+            return
+        self._told = sentence
+        self._news.append(Speed(undragged=undragged, dragged=dragged))
+        if slow or given_up:
+            self._news.append(Problem(code=ErrorCode.WORKER_SLOW, sentence=f'{sentence}.'))
