@@ -42,6 +42,9 @@ from dragstream_ros.evaluation.model_benchmark import ModelBenchmarkConfig, run_
 from dragstream_ros.evaluation.model_pictures import ModelPictures
 from dragstream_ros.evaluation.plan_benchmark import PlanBenchmarkConfig, run_plan_benchmark
 from dragstream_ros.evaluation.plan_cases import PlanCaseConfig
+from dragstream_ros.evaluation.plan_cost import PlanCostConfig, run_plan_cost
+from dragstream_ros.evaluation.plan_goals import PlanGoalsConfig
+from dragstream_ros.evaluation.plan_load import PlanLoadConfig
 from dragstream_ros.evaluation.plan_pictures import PlanPictures
 from dragstream_ros.evaluation.plan_systems import QUICK_PASSES
 from dragstream_ros.evaluation.rate_grid import RateGridConfig, run_rate_grid
@@ -61,7 +64,7 @@ PARTS = ('drags', 'model', 'speed', 'flat', 'ros', 'console', 'footage')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of ``dragstream bench``."""
     parser.add_argument(
-        'part', nargs='?', default='all', choices=[*PARTS, 'rates', 'plan', 'gpu', 'all'],
+        'part', nargs='?', default='all', choices=[*PARTS, 'rates', 'plan', 'goals', 'gpu', 'all'],
         help='drags: does what is dragged go where it should; model: how good are predictions; '
         'speed: predicted seconds per second; flat: do cost and memory grow; '
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
@@ -69,8 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'rates: how far and how often guidance should step, which takes half an hour; '
         'plan: are things brought where a goal picture has them, which takes an hour (Ctrl-C: what '
         'is done is told); '
+        'goals: what goals cost, how soon they are answered, and that none is lost; '
         'gpu: how fast Wan streams on this GPU, without its weights '
-        '(default: all but rates, plan and gpu)')
+        '(default: all but rates, plan, goals and gpu)')
     parser.add_argument('--quick', action='store_true', help='a fraction of the work, to try it')
     parser.add_argument('--output', type=Path, default=Path('bench.json'), help='JSON file')
     parser.add_argument('--weights', type=Path, help='folder of other weights than the bundled')
@@ -132,6 +136,7 @@ def _measure(world_model: WorldModel, args: argparse.Namespace) -> dict[str, Any
             world_model, configs['model'], ModelPictures(args.pictures, sys.stderr)),
         'plan': lambda: run_plan_benchmark(world_model, configs['plan'], PlanPictures(
             args.pictures and args.pictures / 'plan.jpg', sys.stderr)),
+        'goals': lambda: run_plan_cost(world_model, configs['goals']),
         'speed': lambda: run_speed(world_model, configs['speed']),
         'flat': lambda: run_flatness(world_model, configs['flat']),
         'ros': lambda: run_ros_latency(configs['ros']),
@@ -150,6 +155,7 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         systems=tuple(SYSTEMS if 'all' in args.systems else args.systems))
     rates = RateGridConfig()
     model, plan = ModelBenchmarkConfig(), PlanBenchmarkConfig()
+    goals = PlanCostConfig(goals=PlanGoalsConfig(weights_folder=str(args.weights or '')))
     speed, flat = SpeedConfig(profile=args.profile), FlatnessConfig(profile=args.profile)
     ros = RosLatencyConfig(weights_folder=str(args.weights or ''))
     console = ConsoleLoadConfig(weights_folder=str(args.weights or ''))
@@ -164,6 +170,8 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
             free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
         plan = PlanBenchmarkConfig(passes=QUICK_PASSES, cases=PlanCaseConfig(scenes=6))
+        goals = replace(goals, load=PlanLoadConfig(secs=4.0),
+                        goals=replace(goals.goals, answers=1, goals=20, alone_secs=5.0))
         speed = replace(speed, predictions=8)
         flat = replace(flat, chunks=100, guided_chunks=20)
         ros = replace(ros, secs=10.0)
@@ -175,8 +183,8 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
     if args.first_seed is not None:
         drags = _of_scenes(drags, args.first_seed)
         model = _of_scenes(model, args.first_seed)
-    return {'drags': drags, 'rates': rates, 'model': model, 'plan': plan, 'speed': speed,
-            'flat': flat, 'ros': ros, 'console': console, 'footage': footage}
+    return {'drags': drags, 'rates': rates, 'model': model, 'plan': plan, 'goals': goals,
+            'speed': speed, 'flat': flat, 'ros': ros, 'console': console, 'footage': footage}
 
 
 def _of_scenes(config: Config, first_seed: int) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dragstream_ros.evaluation.plan_table import plan_tables
+from dragstream_ros.evaluation.plan_table import goal_tables, plan_tables
 
 
 def describe_header(report: dict[str, Any]) -> str:
@@ -253,5 +253,5 @@ def _footage(result: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     'drags': _drags, 'rates': _rates, 'model': _model, 'plan': plan_tables,
-    'speed': _speed, 'flat': _flat, 'ros': _ros,
+    'goals': goal_tables, 'speed': _speed, 'flat': _flat, 'ros': _ros,
     'console': _console, 'footage': _footage}
