@@ -47,19 +47,34 @@ def test_the_faces_of_an_object_belong_together():
 
 
 def test_a_neighbour_that_touches_stays_out():
-    left, right = box(44, 50, 60, 66), box(60, 58, 80, 78)
+    left, right = box(44, 50, 60, 66), box(60, 50, 76, 66)
     found = grow_region(
         picture((left, (200, 40, 40)), (right, (40, 180, 60))), np.array([52.0, 58.0])
     )
     assert iou(found, left) > 0.8
 
 
-@pytest.mark.parametrize('touched', [(52.0, 58.0), (68.0, 58.0)])
-def test_two_halves_that_make_one_box_are_one_thing_whichever_is_touched(touched):
-    left, right = box(44, 50, 60, 66), box(60, 50, 76, 66)
+def test_a_stripe_and_what_lies_beyond_it_are_one_thing():
+    body, stripe = box(44, 50, 76, 70), box(56, 50, 62, 70)
     found = grow_region(
-        picture((left, (200, 40, 40)), (right, (40, 180, 60))), np.array(touched))
-    assert iou(found, left | right) > 0.9
+        picture((body, (200, 40, 40)), (stripe, (40, 180, 60))), np.array([50.0, 60.0]))
+    assert iou(found, body) > 0.9
+
+
+def test_a_face_in_the_shade_is_of_the_thing():
+    top, front = box(50, 50, 70, 60), box(50, 60, 70, 72)
+    found = grow_region(
+        picture((top, (210, 210, 60)), (front, (80, 80, 23))), np.array([60.0, 54.0]))
+    assert iou(found, top | front) > 0.9
+
+
+def test_blocks_in_a_heap_stay_apart():
+    blocks = [box(44, 44, 60, 60), box(60, 48, 76, 64), box(48, 60, 64, 76), box(64, 64, 80, 80)]
+    colours = [(200, 40, 40), (40, 180, 60), (40, 60, 200), (220, 200, 40)]
+    heap = picture(*zip(blocks, colours, strict=True))
+    for block in blocks:
+        rows, columns = np.nonzero(block)
+        assert iou(grow_region(heap, np.array([columns.mean(), rows.mean()])), block) > 0.7
 
 
 def test_a_shadow_is_no_part_of_what_casts_it():

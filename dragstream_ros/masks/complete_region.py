@@ -1,9 +1,10 @@
-"""What else is of the touched thing: its other faces, its stripes, its half of another colour.
+"""What else is of the touched thing: its faces in another light, its stripes, its other half.
 
-A region that was grown from a point ends where the colour changes most, and on a thing of two
-colours that is within it. Its pieces are told from what is around by three signs: they lie side by
-side along much of their outline, and together they are about as convex as each by itself, which
-what merely touches is seldom; and a shadow is the table, only darker.
+A region that was grown from a point ends where the colour changes most, and on a thing with faces
+and patterns that is within it. Pieces of one colour beside it are added by three signs. A face has
+the region's paint in another light. What has another paint lies along the region with much of its
+outline and leaves it convex, which a neighbour that merely touches seldom does. And a shadow is the
+table, only darker.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import numpy as np
 
 from dragstream_ros.masks.colour_pieces import colour_pieces
 
-SIDE_BY_SIDE = 0.2      # of a piece's outline, at least
-LEAST_CONVEXER = -0.05  # change of the region's area over that of its convex hull
-SHADE_LIKENESS = 0.15   # distance from a darker table, in the table's brightness
-COVERED = 0.5           # a piece that is covered so far belongs to the region already
+SAME_PAINT = 0.15       # sine of the angle between two colours, as light
+LEAST_SIDE = 0.1        # of a piece's outline that is shared with the region: of the same paint
+LEAST_OTHER_SIDE = 0.35     # and of another
+MOST_LOST = 0.1         # of convexity, area over that of the hull: by a piece of the same paint
+MOST_OTHER_LOST = 0.02  # and of another
+COVERED = 0.5           # a piece that is covered so far belongs to the region
+CONTESTED = 0.1         # and of one from here on the region has what it could get
 MOST_PIECES = 4
 GAMMA = 2.2             # of pictures; shade scales light, not levels
 
@@ -28,34 +32,46 @@ def complete_region(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
     """
     labels = colour_pieces(picture)
     count = int(labels.max()) + 1
+    light = _mean_light(picture, labels, count)
     rim = np.ones(labels.shape, bool)
     rim[1:-1, 1:-1] = False
     outside = np.bincount(labels[rim], minlength=count) > 0
-    free = ~outside & (_shares(labels, region, count) < COVERED)
+    shares = _shares(labels, region, count)
+    own = light[shares >= COVERED]
+    free = ~outside & (shares < CONTESTED)
     for _ in range(MOST_PIECES):
-        beside = _outline(labels, region, count)
-        convexity = _convexity(region)
-        found = None
+        beside, convexity = _outline(labels, region, count), _convexity(region)
+        longest, added = 0.0, None
         for piece in np.flatnonzero(free & (beside > 0)):
             mask = labels == piece
             outline = _outline(labels, mask, count)
-            share = beside[piece] / max(outline.sum(), 1)
-            if (share >= max(SIDE_BY_SIDE, found[0] if found else 0.0)
-                    and _convexity(region | mask) - convexity >= LEAST_CONVEXER
-                    and not _is_shadow(picture, labels, mask, outline * outside)):
-                found = share, piece, mask
-        if found is None:
+            side = beside[piece] / max(outline.sum(), 1)
+            is_face = any(_is_alike(light[piece], other) for other in own)
+            lost = convexity - _convexity(region | mask)
+            if (side > longest
+                    and side >= (LEAST_SIDE if is_face else LEAST_OTHER_SIDE)
+                    and lost <= (MOST_LOST if is_face else MOST_OTHER_LOST)
+                    and not _is_shadow(light, piece, outline * outside)):
+                longest, added = side, piece
+        if added is None:
             break
-        free[found[1]] = False
-        region = region | found[2]
+        free[added] = False
+        region = region | (labels == added)
     return region
 
 
+def _mean_light(picture: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Mean colour of each piece as light, (count, 3) in 0..1."""
+    size_px = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    channels = np.moveaxis((picture / 255.0) ** GAMMA, -1, 0)
+    return np.stack([np.bincount(labels.ravel(), channel.ravel(), count) / size_px
+                     for channel in channels], -1)
+
+
 def _shares(labels: np.ndarray, region: np.ndarray, count: int) -> np.ndarray:
-    """How much of each piece the region covers, (count,) in 0..1; 1 of a number without pixels."""
-    size_px = np.bincount(labels.ravel(), minlength=count)
-    covered_px = np.bincount(labels[region], minlength=count)
-    return np.asarray((covered_px + (size_px == 0)) / np.maximum(size_px, 1))
+    """How much of each piece the region covers, (count,) in 0..1."""
+    size_px = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    return np.asarray(np.bincount(labels[region], minlength=count) / size_px)
 
 
 def _outline(labels: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
@@ -74,13 +90,15 @@ def _convexity(mask: np.ndarray) -> float:
     return float(mask.sum() / filled.sum())
 
 
-def _is_shadow(picture: np.ndarray, labels: np.ndarray, mask: np.ndarray,
-               outside: np.ndarray) -> bool:
-    """Is it what goes on beside it, only darker? outside: (count,) sides shared with such."""
+def _is_alike(light: np.ndarray, other: np.ndarray) -> bool:
+    """Are two colours (3,) one paint, more or less lit?"""
+    across = np.linalg.norm(np.cross(light, other))
+    return bool(across < SAME_PAINT * max(np.linalg.norm(light) * np.linalg.norm(other), 1e-6))
+
+
+def _is_shadow(light: np.ndarray, piece: int, outside: np.ndarray) -> bool:
+    """Is a piece what goes on beside it, only darker? outside: (count,) sides shared with such."""
     if not outside.any():
         return False
-    own, table = (((picture[where] / 255.0) ** GAMMA).mean(0)
-                  for where in (mask, labels == outside.argmax()))
-    brightness = float(own @ table / max(table @ table, 1e-6))
-    unlike = np.linalg.norm(own - brightness * table) / max(np.linalg.norm(table), 1e-3)
-    return brightness < 1 and bool(unlike < SHADE_LIKENESS)
+    table = light[outside.argmax()]
+    return bool(light[piece] @ table < table @ table) and _is_alike(light[piece], table)
