@@ -42,7 +42,7 @@ def complete_region(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
     for _ in range(MOST_PIECES):
         beside, convexity = _outline(labels, region, count), _convexity(region)
         longest, added = 0.0, None
-        for piece in np.flatnonzero(free & (beside > 0)):
+        for piece in np.flatnonzero(free & (beside > 0)).tolist():
             mask = labels == piece
             outline = _outline(labels, mask, count)
             side = beside[piece] / max(outline.sum(), 1)
