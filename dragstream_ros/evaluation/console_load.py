@@ -27,7 +27,8 @@ GRAPH = Launch('bench', 'the console with a simulated robot', (
     TABLETOP_CAMERA, PREDICTOR, DRAG_CONSOLE), (
     Argument('port', 'drag_console', 'port', ''),
     Argument('world_model', 'predictor', 'world_model', ''),
-    Argument('weights_folder', 'predictor', 'weights_folder', '')))
+    Argument('weights_folder', 'predictor', 'weights_folder', ''),
+    Argument('seed', 'tabletop_camera', 'seed', '')))
 START_SECS = 60.0
 DRAG_SHARE = 0.1        # length, of the picture's width
 BETWEEN_DRAGS_SECS = 1.5
@@ -60,7 +61,7 @@ def run_console_load(config: ConsoleLoadConfig) -> dict[str, Any]:
     keep_to_this_machine()
     set_up_transport()
     clips = _Meter()
-    said = {'port': str(_free_port()), 'world_model': config.world_model,
+    said = {'port': str(free_port()), 'world_model': config.world_model,
             'weights_folder': config.weights_folder}
     with tempfile.TemporaryDirectory() as folder:
         log_path = pathlib.Path(folder) / 'nodes.log'
@@ -199,7 +200,8 @@ class _Meter:
                 cpu_secs_of(self.console_pid), cpu_secs_of(crowd.pid))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         return int(free.getsockname()[1])

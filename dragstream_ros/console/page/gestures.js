@@ -50,8 +50,6 @@ export class Gestures {
       const point = view.pixelAt(event);
       if (!isInside(point, view.picture)) return;
       canvas.setPointerCapture(event.pointerId);
-      canvas.focus({preventScroll: true, focusVisible: false});
-      event.preventDefault();
       this.isShift = event.shiftKey;
       this.cross = null;
       this.down(event.pointerId, point);

@@ -31,7 +31,7 @@ export function turn(you, holder, operators) {
 }
 
 export function rate(hz) {
-  return `${hz.toFixed(0)} pictures a second`;
+  return hz.toFixed(0) === '1' ? '1 picture a second' : `${hz.toFixed(0)} pictures a second`;
 }
 
 export function latency(secs) {
