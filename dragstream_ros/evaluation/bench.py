@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'speed: predicted seconds per second; flat: do cost and memory grow; '
         'ros: latencies over DDS; console: how soon the web page answers and what pages cost; '
         'footage: time and memory of evaluating a short and a long bag; '
-        'rates: how far and how often guidance should step, which takes half an hour; '
+        'rates: how far and how often guidance should step; '
         'plan: are things brought where a goal picture has them, which takes an hour (Ctrl-C: what '
         'is done is told); '
         'goals: what goals cost, how soon they are answered, and that none is lost; '
