@@ -131,7 +131,13 @@ def test_a_goal_ends_when_the_weights_are_missing(start, bench, tmp_path):
     client.destroy()
 
 
-def test_a_goal_in_flight_is_answered_when_the_node_is_shut_down(start, bench):
+@pytest.mark.parametrize('end', [
+    lambda bench, predictor: bench.transition(Transition.TRANSITION_DEACTIVATE),
+    lambda bench, predictor: bench.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN),
+    lambda bench, predictor: predictor.process.send_signal(signal.SIGINT),
+    lambda bench, predictor: predictor.process.send_signal(signal.SIGTERM),
+], ids=['deactivate', 'shutdown', 'SIGINT', 'SIGTERM'])
+def test_a_goal_in_flight_is_answered_when_the_node_stops_serving(start, bench, end):
     predictor = start()
     client = ActionClient(bench.node, Predict, 'predict')
     bench.until(client.server_is_ready, 30.0)
@@ -140,11 +146,17 @@ def test_a_goal_in_flight_is_answered_when_the_node_is_shut_down(start, bench):
     accepted = client.send_goal_async(Predict.Goal(candidates=[slow], horizon_secs=30.0))
     future = bench.until(lambda: accepted.done() and accepted.result()).get_result_async()
     bench.spin(0.2)     # until the result is asked for
-    assert bench.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    end(bench, predictor)
     answer = bench.until(lambda: future.done() and future.result())
     assert (answer.status, answer.result.code) == (GoalStatus.STATUS_ABORTED, ErrorCode.CANCELLED)
-    bench.until(lambda: not predictor.children)
     client.destroy()
+
+
+def test_a_node_that_is_shut_down_ends_its_worker(start, bench):
+    predictor = start()
+    bench.start_filming()
+    assert bench.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    bench.until(lambda: not predictor.children)
 
 
 def test_missing_and_broken_weights_are_told_and_good_ones_served(start, bench, tmp_path):

@@ -143,7 +143,7 @@ class Predictor(LifecycleNode):
     @_told_when_it_fails
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and forget; the worker stays, with the model loaded."""
-        self._stop_serving()
+        self.stop_serving()
         return super().on_deactivate(state)
 
     @_told_when_it_fails
@@ -155,7 +155,7 @@ class Predictor(LifecycleNode):
     @_told_when_it_fails
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """The same, from any state, once the goals that this ends have been answered."""
-        self._stop_serving()
+        self.stop_serving()
 
         def remove() -> None:
             timer.cancel()
@@ -177,7 +177,8 @@ class Predictor(LifecycleNode):
         super().destroy_node()
         self._worker.join()
 
-    def _stop_serving(self) -> None:
+    def stop_serving(self) -> None:
+        """Unsubscribe, forget, and answer all goals; the executor sends the answers."""
         if self._image_input is None:
             return
         self._image_input.destroy()
@@ -189,7 +190,7 @@ class Predictor(LifecycleNode):
         self._goals.fail_all(ErrorCode.CANCELLED, 'The predictor was deactivated.')
 
     def _remove_all(self) -> None:
-        self._stop_serving()
+        self.stop_serving()
         if self._player is None:
             return
         self._worker.stop()
@@ -373,7 +374,8 @@ class Predictor(LifecycleNode):
 
 def main() -> int:
     """Serve until told to end; returns the exit status."""
-    return run_node(Predictor, refusals=(ParameterException,))
+    return run_node(
+        Predictor, refusals=(ParameterException,), last_words=Predictor.stop_serving)
 
 
 if __name__ == '__main__':

@@ -4,45 +4,68 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from dragstream_ros.transport import set_up_transport
 
+WAKE_SECS = 0.05  # how soon a signal is noticed
+LAST_WORDS_SECS = 0.1
+
 
 def run_node(
-    make_node: Callable[[], Node], *, refusals: tuple[type[Exception], ...] = ()
+    make_node: Callable[[], Node], *, refusals: tuple[type[Exception], ...] = (),
+    last_words: Callable[[Any], None] = lambda node: None,
 ) -> int:
-    """Make a node and serve it until it is told to end.
+    """Make a node and serve it until it is told to end, by SIGINT or SIGTERM.
 
     :param refusals: what the constructor may raise, with one sentence for the user
+    :param last_words: called with the node then; what it has to send has LAST_WORDS_SECS
     :returns: the exit status, 1 after a refusal
     """
     set_up_transport()
-    rclpy.init()
-    node = None
+    # With rclpy's own handlers nothing could be sent any more after a signal.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node, is_told = None, False
+
+    def tell(*_: object) -> None:
+        nonlocal is_told
+        is_told = True  # Ctrl-C comes twice: its own and launch's
+        if node is None:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, tell)
     try:
         node = make_node()
-        rclpy.spin(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        _spin(executor, lambda: is_told)
+        last_words(node)
+        end = time.monotonic() + LAST_WORDS_SECS
+        _spin(executor, lambda: time.monotonic() >= end)
     except refusals as error:
         rclpy.logging.get_logger(make_node.__name__).error(str(error))
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except (KeyboardInterrupt, ExternalShutdownException):  # the latter: it has ended itself
         pass
-    except RuntimeError:  # RCLError, too: a signal came while rclpy was at work
-        if rclpy.ok():
-            raise
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes twice: its own and launch's
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(executor: SingleThreadedExecutor, is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        executor.spin_once(timeout_sec=WAKE_SECS)
 
 
 def declare(
