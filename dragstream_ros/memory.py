@@ -1,4 +1,4 @@
-"""Keeps the memory of one large message, or one layer's result, for the next."""
+"""Keeps the memory of one large message, or one layer's result, for the next; tells its end."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def give_back_freed_memory() -> None:
     malloc_trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """The error says that there was not enough memory: Python's own, NumPy's, or PyTorch's.
+
+    PyTorch has a class of its own for a GPU's memory, and only words for that of the CPU.
+    """
+    words = ('out of memory', "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == 'OutOfMemoryError' or any(w in str(error) for w in words)))

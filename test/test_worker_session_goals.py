@@ -175,6 +175,8 @@ def test_late_goals_end_before_any_other_goal_has_its_turn(session, clock):
 @pytest.mark.parametrize('trouble', [
     DragStreamError(ErrorCode.OUT_OF_MEMORY, 'Too much.'),
     type('OutOfMemoryError', (RuntimeError,), {})(),     # what torch's is called
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+    MemoryError(),
 ])
 def test_a_goal_that_cannot_be_scored_ends_with_a_code_and_the_others_go_on(
         session, monkeypatch, trouble):

@@ -11,6 +11,7 @@ import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.memory import is_out_of_memory
 from dragstream_ros.planning.future import Future, future_of
 from dragstream_ros.planning.goal_distance import PlanningGoal
 from dragstream_ros.planning.rollouts import Rollouts
@@ -79,8 +80,8 @@ class Goal:
         try:
             completed = self._rollouts.step()
             futures = tuple(self._future(*found, packing) for found in completed)
-        except Exception as error:
-            if type(error).__name__ != 'OutOfMemoryError':  # of torch, which may not be there
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
                 raise
             raise DragStreamError(
                 ErrorCode.OUT_OF_MEMORY, 'There is not enough memory for this goal beside the live '
