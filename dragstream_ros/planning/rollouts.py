@@ -51,7 +51,7 @@ class Rollouts:
         self._root = root
         self._waiting = deque(enumerate(commands))
         self._horizon_secs = horizon_secs
-        self._lanes = lanes or Lanes()
+        self.lanes = lanes or Lanes()
         self._running: list[_Candidate] = []
         self._count, self._n_done = len(commands), 0
 
@@ -73,9 +73,9 @@ class Rollouts:
 
         :raises DragStreamError: a drag that makes no sense to the stream, or a future of nothing
         """
-        while self._waiting and len(self._running) < self._lanes.count:
+        while self._waiting and len(self._running) < self.lanes.count:
             self._running.append(self._begin(*self._waiting.popleft()))
-        self._lanes.map(self._advance, self._running)
+        self.lanes.map(self._advance, self._running)
         done = [candidate for candidate in self._running if candidate.is_done]
         self._running = [candidate for candidate in self._running if not candidate.is_done]
         self._n_done += len(done)

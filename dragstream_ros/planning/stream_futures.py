@@ -32,10 +32,10 @@ class StreamFutures:
         """One future each, in the same order."""
         rollouts = Rollouts(
             self._root, commands, horizon_secs=self._horizon_secs, lanes=self._lanes)
-        found: dict[int, Future] = {}
+        found: list[Future] = []
         while not rollouts.is_done:
-            for index, chunks in rollouts.step():
-                found[index] = future_of(
-                    index, chunks, anchor=self._anchor, command=commands[index],
-                    query_px=self._query_px)
-        return [found[index] for index in range(len(commands))]
+            found += rollouts.lanes.map(
+                lambda done: future_of(
+                    *done, anchor=self._anchor, command=commands[done[0]],
+                    query_px=self._query_px), rollouts.step())
+        return sorted(found, key=lambda future: future.candidate)

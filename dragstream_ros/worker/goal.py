@@ -79,7 +79,8 @@ class Goal:
     def _progress(self, packing: Packing) -> GoalProgress:
         try:
             completed = self._rollouts.step()
-            futures = tuple(self._future(*found, packing) for found in completed)
+            futures = tuple(self._rollouts.lanes.map(
+                lambda found: self._future(*found, packing), completed))
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
