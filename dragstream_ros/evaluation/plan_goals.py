@@ -180,7 +180,6 @@ def _measure(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str, A
     desk.until(lambda: bool(heard.chunks) and desk.client.server_is_ready())
     desk.answered(Predict.Goal(candidates=[Drag()]), filming=True)  # what is slow once is done now
     beside = _answers(desk, config, filming=True)
-    desk.wait(2.0, filming=False)       # until the live stream has its horizon
     alone = _answers(desk, config, filming=False)
     # From now on the live stream always has work, else there is no bound to hold.
     if why := desk.listener.set_parameter('predictor', 'anchor_rate_hz', 30.0):
@@ -205,7 +204,7 @@ def _answers(desk: _Desk, config: PlanGoalsConfig, *, filming: bool) -> np.ndarr
 def _answer(desk: _Desk, config: PlanGoalsConfig, *, filming: bool) -> tuple[float, float]:
     """Seconds to the answer, and the CPU time of node and worker meanwhile."""
     desk.film()
-    desk.wait(0.2, filming=filming)
+    desk.wait(0.2 if filming else 2.0, filming=filming)     # until the live stream rests, too
     pids = _with_children(desk.group.processes['predictor'].pid)
     reach_px = 0.1 * config.image_size[0]
     angles = np.linspace(0.0, 2 * np.pi, config.candidates, endpoint=False)
@@ -265,6 +264,7 @@ def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str
         'goals': config.goals, 'codes': dict(codes), 'lost': config.goals - n_served,
         'live_lowest_hz': min(rates), 'live_mean_hz': float(np.mean(rates)),
         'window_secs': WINDOW_SECS, 'worker_grew_mb': heard.worker_mb - before_mb}
+
 
 class _Goal:
     """One goal of a planner that waits, cancels or hurries, as the dice have it."""

@@ -94,8 +94,8 @@ SYSTEMS: dict[str, System] = {
     'simulator_16': _planned(None, 16),
     'simulator_64': _planned(None, 64),
 }
-# What is tried together in one go through all scenes. Each takes about four times as long as the
-# one before it, so that who has not the time for all of them has the first ones of every scene.
+# What is tried together in one go through all scenes, the quickest first: who has not the time for
+# all of them has some of every scene.
 PASSES = (
     ('conditioned_16', 'straight', 'simulator_16', 'simulator_64'),
     ('conditioned_64',),
