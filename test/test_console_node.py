@@ -48,6 +48,12 @@ def test_the_node_ends_within_five_seconds_also_with_pages_open(node_process, nu
     assert 'Traceback' not in node.log
 
 
+def test_other_nodes_come_before_it(node_process):
+    node = node_process()
+    node.url()
+    assert os.getpriority(os.PRIO_PROCESS, node.process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 @pytest.mark.parametrize(('parameters', 'sentence'), [
     ({'address': '0.0.0.0'}, 'give it a token'),
     ({'address': '203.0.113.1', 'token_file': __file__}, 'Cannot listen on 203.0.113.1'),

@@ -224,6 +224,16 @@ def test_every_control_can_be_reached_with_the_tab_key(hand):
                        'grab', 'several', 'reset'}
 
 
+def test_a_hand_on_the_page_is_told(hand):
+    def times_told() -> int:
+        hand.to(*MARK)
+        hand.to(0, 0)
+        return sum(message['type'] == 'looking' for message in hand.page.sent)
+
+    before = times_told()
+    hand.page.wait(lambda: times_told() > before)
+
+
 def test_a_problem_is_told_in_its_own_words(hand):
     sentence = 'No image on /image for 10 s; the prediction waits for the next one.'
     hand.robot.info.publish(PredictionInfo(code=PredictionInfo.IMAGE_STALLED, message=sentence))

@@ -131,13 +131,15 @@ def test_a_page_that_is_closed_lets_go(open_page, robot, browser, console):
     other.wait(lambda: [drag.drag_id for drag in hand.all_sent(Drag.END)] == [drag_id])
 
 
-def test_the_camera_is_left_alone_while_nobody_looks(open_page, robot):
+def test_the_robot_is_left_alone_while_nobody_looks(open_page, robot):
     page = open_page()
     watched = robot.n_watchers
+    clips = robot.node.count_subscribers('prediction/clip')
     page.page.evaluate("""
         Object.defineProperty(document, 'visibilityState', {value: 'hidden'});
         document.dispatchEvent(new Event('visibilitychange'))""")
     page.wait(lambda: robot.n_watchers == watched - 1)
+    page.wait(lambda: robot.node.count_subscribers('prediction/clip') == clips - 1)
 
 
 def test_a_dropped_connection_heals_by_itself(browser, robot):

@@ -12,7 +12,7 @@ import pytest
 aiohttp = pytest.importorskip('aiohttp')
 
 from dragstream_ros.adapters.drag import DragPhase  # noqa: E402
-from dragstream_ros.console import picture_feed  # noqa: E402
+from dragstream_ros.console import pace, picture_feed  # noqa: E402
 from dragstream_ros.console.access import Access  # noqa: E402
 from dragstream_ros.console.console import MOST_PAGES  # noqa: E402
 from dragstream_ros.console.packets import unpack  # noqa: E402
@@ -76,9 +76,9 @@ def origin(server: ConsoleServer) -> dict[str, str]:
     return {'Origin': at(server)[:-1]}
 
 
-def film(server: ConsoleServer, stamp_ns: int, picture: np.ndarray = NOISE) -> None:
+def film(server: ConsoleServer, stamp_ns: int, picture: np.ndarray = NOISE) -> float:
     height, width = picture.shape[:2]
-    server.console.feed.put_camera(RawFrame(
+    return server.console.feed.put_camera(RawFrame(
         data=picture.tobytes(), stamp_ns=stamp_ns, arrival_ns=0, height=height, width=width,
         step=3 * width), 'eye')
 
@@ -307,6 +307,24 @@ def test_who_does_not_look_is_sent_nothing_and_then_the_newest_prediction(server
             await first.send_json({'type': 'looking', 'is_seen': False})
             while robot.is_watched:
                 await asyncio.sleep(0.02)
+
+    in_session(work)
+
+
+def test_a_page_with_a_hand_on_it_gets_more_pictures(server, monkeypatch):
+    async def secs_to_next() -> float:
+        await asyncio.sleep(0.2)
+        film(server, 1)  # after a pause one comes early
+        return film(server, 2)
+
+    async def work(session) -> None:
+        monkeypatch.setattr(pace, 'ATTENTIVE_SECS', 0.0)
+        async with session.ws_connect(at(server, 'socket'), headers=origin(server)) as socket:
+            await words_of(socket, 'state')
+            assert await secs_to_next() > 0.05
+            monkeypatch.setattr(pace, 'ATTENTIVE_SECS', 10.0)
+            await socket.send_json({'type': 'looking', 'is_seen': True})
+            assert await secs_to_next() <= 1 / 60
 
     in_session(work)
 
