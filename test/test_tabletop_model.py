@@ -1,6 +1,8 @@
 """The bundled world model's streaming: its cache, its positions, its limits, its files."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -120,16 +122,43 @@ def test_the_gradient_to_the_latent_agrees_with_finite_differences(model) -> Non
 
 
 def test_what_denoising_leaves_alone_is_shown_exactly_as_it_was_carried_there(model) -> None:
-    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE)
+    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE,
+                                 settle=False)
     x0 = conditions.guess.clone()
     x0[:, :, :8] += 1.0                                 # the upper half is made anew
     x0[:, :, 8:] += 0.05                                # the lower half is all but the same
     kept, frames, _ = model.finish(x0, conditions)
-    carried = (255 * conditions.carried).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    carried = (255 * conditions.first.frames).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(frames[:, 68:], carried[:, 68:])
     assert torch.equal(kept[:, :, 8:], conditions.guess[:, :, 8:])
     assert np.array_equal(frames[:, :60], model.decode(kept)[:, :60])
     assert torch.allclose(kept[:, :, :8], x0[:, :, :8])
+
+
+def test_what_is_settled_is_shown_as_it_was_put_and_the_rest_as_it_was_made_anew(model) -> None:
+    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE)
+    settled = torch.zeros_like(conditions.first.settled)
+    settled[..., 64:] = 1.0
+    conditions = replace(conditions, first=replace(conditions.first, settled=settled))
+    kept, frames, context = model.finish(conditions.guess + 1.0, conditions)
+    carried = (255 * conditions.first.frames).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(frames[..., 64:, :], carried[..., 64:, :])
+    assert torch.equal(kept[..., 8:], conditions.guess[..., 8:])
+    assert np.array_equal(frames[:, :, :60], model.decode(kept)[:, :, :60])
+    # What was made anew is no longer of the picture that was seen.
+    known = ~np.isnan(context.seen.origin[0])
+    assert not known[:, :60].any()
+    assert np.array_equal(known[:, 68:], ~np.isnan(conditions.first.seen.origin[0])[:, 68:])
+
+
+def test_real_frames_are_cut_anew(model) -> None:
+    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE)
+    x0, frames, context = model.finish(conditions.guess, conditions)
+    context = model.commit(x0, context)
+    assert context.seen is not None
+    assert model.condition(context, frames[-1]).first.seen.picture is PICTURE
+    _, context = model.take(PICTURE[None], context)
+    assert context.seen is None
 
 
 def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says(model) -> None:

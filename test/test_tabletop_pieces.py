@@ -1,14 +1,20 @@
 """Pieces of one colour, and their motions: arms and boxes stay whole where the flow bends them."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.held import Held
 from dragstream_ros.masks.colour_pieces import colour_pieces
+from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
-NO_HOLE = torch.zeros(1, 1, 64, 64)
+SURE = np.ones((1, 128, 128))
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +29,17 @@ def picture() -> np.ndarray:
     return pixels
 
 
-def flow_of(shift_px: np.ndarray) -> torch.Tensor:
-    """(1, 2, 64, 64) of (64, 64, 2)."""
-    return torch.from_numpy(shift_px).permute(2, 0, 1)[None].float()
+def origins(shift_px: np.ndarray) -> np.ndarray:
+    """(1, 2, 128, 128), where each pixel comes from, of (128, 128, 2) or (2,)."""
+    shift = np.broadcast_to(shift_px, (128, 128, 2)).transpose(2, 0, 1)
+    return (grid((128, 128)) - shift)[None].astype(np.float32)
 
 
-def put(displacement: torch.Tensor, left: torch.Tensor | None = None) -> np.ndarray:
-    pieces = RigidPieces.of(colour_pieces(picture()), displacement, NO_HOLE, left)
-    return pieces.put(torch.zeros(1, 3, 128, 128), picture())[0].permute(1, 2, 0).numpy()
+def put(shift_px: np.ndarray, gone: np.ndarray | None = None) -> np.ndarray:
+    """(128, 128, 3) in 0..1: the pieces of the picture, moved so, on black."""
+    pieces = RigidPieces.of(colour_pieces(picture()), origins(shift_px), SURE, gone)
+    frames, _ = pieces.put(torch.zeros(1, 3, 128, 128), picture())
+    return frames[0].permute(1, 2, 0).numpy()
 
 
 def test_what_has_one_colour_is_one_piece() -> None:
@@ -51,11 +60,11 @@ def test_specks_join_what_is_around_them() -> None:
     assert len(np.unique(colour_pieces(pixels))) == 2
 
 
-def torn(shift_px: float) -> torch.Tensor:
+def torn(shift_px: float) -> np.ndarray:
     """By this flow most of the box goes to the right, the rest stays behind."""
-    shift = np.zeros((64, 64, 2))
-    shift[24:36, 26:46, 0] = shift_px
-    return flow_of(shift)
+    shift = np.zeros((128, 128, 2))
+    shift[48:72, 52:92, 0] = shift_px
+    return shift
 
 
 def test_a_piece_with_a_torn_flow_moves_as_one() -> None:
@@ -71,12 +80,12 @@ def test_a_piece_whose_flow_is_of_two_bodies_is_left_to_the_flow() -> None:
 
 
 def test_a_piece_that_turns_keeps_its_size() -> None:
-    y, x = np.mgrid[:64, :64] * 2.0 + 0.5
+    y, x = np.mgrid[:128, :128]
     angle, (dx, dy) = np.radians(20), (x - 54.5, y - 59.5)
     back = np.stack([np.cos(angle) * dx + np.sin(angle) * dy,
                      np.cos(angle) * dy - np.sin(angle) * dx], -1)
     shift = np.where((np.hypot(dx, dy) < 24)[..., None], np.stack([dx, dy], -1) - back, 0)
-    shown = put(flow_of(shift))[..., 0] > 0.5
+    shown = put(shift)[..., 0] > 0.5
     rows, columns = np.nonzero(shown)
     assert shown.sum() == pytest.approx(600, rel=0.05)
     assert (columns.mean(), rows.mean()) == pytest.approx((54.5, 59.5), abs=0.7)
@@ -87,27 +96,94 @@ def test_a_piece_that_turns_keeps_its_size() -> None:
 
 
 def test_what_hardly_moves_and_the_background_are_no_pieces() -> None:
-    assert not put(flow_of(np.full((64, 64, 2), 0.4))).any()
-    everything = RigidPieces.of(np.ones((128, 128), np.int32), flow_of(np.full((64, 64, 2), 9.0)),
-                                NO_HOLE)
+    assert not put(np.array((0.4, 0.4))).any()
+    everything = RigidPieces.of(np.ones((128, 128), np.int32), origins(np.array((9.0, 9.0))), SURE)
     assert not everything.pieces[0] and not everything.moved.any()
 
 
 def test_what_a_drag_has_taken_away_is_not_put_again() -> None:
-    left = torch.zeros(1, 128, 128, dtype=torch.bool)
-    left[:, 45:75, 35:75] = True
-    assert not put(flow_of(np.full((64, 64, 2), 9.0)), left).any()
+    gone = np.zeros((1, 128, 128), bool)
+    gone[:, 45:75, 35:75] = True
+    assert not put(np.array((9.0, 9.0)), gone).any()
 
 
 def test_of_a_piece_that_is_taken_in_part_the_rest_is_put() -> None:
-    left = torch.zeros(1, 128, 128, dtype=torch.bool)
-    left[:, :, :55] = True
-    shown = put(flow_of(np.full((64, 64, 2), (9.0, 0.0))), left)[..., 0] > 0.5
+    gone = np.zeros((1, 128, 128), bool)
+    gone[:, :, :55] = True
+    shown = put(np.array((9.0, 0.0)), gone)[..., 0] > 0.5
     columns = np.flatnonzero(shown.any(0))
     assert (columns.min(), columns.max()) == (64, 78)
 
 
 def test_a_piece_that_leaves_the_picture_is_gone() -> None:
-    shift = np.zeros((64, 64, 2))
-    shift[..., 0] = -90.0
-    assert not put(flow_of(shift)).any()
+    assert not put(np.array((-90.0, 0.0))).any()
+
+
+def test_what_comes_in_over_the_border_shows_more_of_itself() -> None:
+    pixels = np.full((128, 128, 3), 100, np.uint8)
+    pixels[50:70, :30] = (220, 30, 30)
+    pieces = RigidPieces.of(colour_pieces(pixels), origins(np.array((12.0, 0.0))), SURE)
+    frames, covered = pieces.put(torch.zeros(1, 3, 128, 128), pixels)
+    assert (frames[0, 0, 52:68, :41] > 0.8).all() and not frames[0, 0, :, 44:].any()
+    assert (covered[0, 0, 52:68, :41] > 0.9).all()
+
+
+def test_where_a_pixel_comes_from_adds_up_over_chunks() -> None:
+    seen = SeenPicture.of(picture(), None)
+    hidden = np.zeros((1, 128, 128), bool)
+    for _ in range(2):
+        found = seen.origins(np.full((1, 2, 128, 128), (3.0, 1.0)[0], np.float32), hidden)
+        seen = replace(seen, origin=found[0])
+    assert seen.origin[:, 60, 60] == pytest.approx((54.0, 54.0))
+    assert np.isnan(seen.origin[:, 2, 2]).all()     # came in from outside
+
+
+def test_what_was_hidden_or_made_anew_comes_from_nowhere() -> None:
+    hidden = np.zeros((1, 128, 128), bool)
+    hidden[0, 60, 60] = True
+    redone = np.zeros((128, 128), bool)
+    redone[20, 30] = True
+    seen = SeenPicture.of(picture(), None).without(redone)
+    found = seen.origins(np.full((1, 2, 128, 128), 2.0, np.float32), hidden)[0]
+    assert np.isnan(found[:, 60, 60]).all() and np.isnan(found[:, 22, 32]).all()
+    assert found[:, 61, 61] == pytest.approx((59.0, 59.0))
+
+
+def test_what_a_drag_takes_is_gone_from_what_was_seen() -> None:
+    seen = SeenPicture.of(picture(), None)
+    seen = replace(seen, origin=seen.origins(np.full((1, 2, 128, 128), 4.0, np.float32),
+                                             np.zeros((1, 128, 128), bool))[0])
+    left = np.zeros((1, 128, 128), bool)
+    left[0, 54:74, 44:74] = True                    # the box, as it is now
+    gone = seen.gone_by(left)[0]
+    assert gone[50:70, 40:70].all() and gone.sum() == 600
+
+
+def moving_box(shift_px: float, seen: SeenPicture | None, newest: np.ndarray) -> FirstGuess:
+    """All of the picture to the right, evenly over five frames."""
+    ways = torch.linspace(shift_px / 5, shift_px, 5)
+    displacement = torch.stack([ways, torch.zeros(5)], 1)[:, :, None, None].expand(5, 2, 64, 64)
+    return FirstGuess.of(newest, displacement, torch.zeros(5, 1, 64, 64), None, seen)
+
+
+def test_a_piece_is_cut_from_the_real_picture_however_many_chunks_ago() -> None:
+    guess = moving_box(10.0, None, picture())
+    worn = np.full((128, 128, 3), 130, np.uint8)    # nothing can be seen in it
+    guess = moving_box(10.0, guess.seen, worn)
+    red = (guess.frames[-1, 0] > 0.8).numpy()
+    rows, columns = np.nonzero(red)
+    assert (rows.min(), rows.max()) == (50, 69)
+    assert (columns.min(), columns.max()) == pytest.approx((60, 89), abs=1)
+    assert guess.settled[-1, 0].numpy()[red].min() > 0.5
+
+
+def test_a_drag_that_begins_cuts_the_newest_picture() -> None:
+    guess = moving_box(10.0, None, picture())
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(20.0, 20.0), (30.0, 20.0)]), radius_px=6.0),))
+    held = Held.of(command, picture(), np.linspace(0, 1, 6))
+    still = torch.zeros(5, 3, 64, 64)
+    dragged = FirstGuess.of(picture(), still[:, :2], still[:, 2:], held, guess.seen)
+    assert dragged.seen.grabbed is held.picture and dragged.seen is not guess.seen
+    assert np.isnan(dragged.seen.origin[:, 20, 30]).all()     # what is held there is put each time

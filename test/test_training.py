@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from dragstream_ros.training.sample_drags import (
 )
 from dragstream_ros.training.stages import TabletopConfig, read_config
 from dragstream_ros.world_models.tabletop import model as tabletop_model
+from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 TRACKS = np.cumsum(np.ones((5, 6, 2)), 0)           # six points, all going one way
@@ -147,24 +149,22 @@ def test_the_published_configuration_is_valid() -> None:
     assert config.episodes.episodes == 640 and config.dynamics.steps == 3500
 
 
-class NoPieces:
-    """For RigidPieces, which are cut on the CPU, from numbers."""
+class CarriedGuess:
+    """For FirstGuess without pieces, which are cut on the CPU, from numbers."""
 
-    moved = torch.zeros(5, 128, 128, dtype=torch.bool)
-
-    @classmethod
-    def of(cls, *arguments: object) -> NoPieces:
-        return cls()
-
-    def put(self, frames: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
-        return frames
+    @staticmethod
+    def of(newest: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor, held: None,
+           seen: None) -> SimpleNamespace:
+        picture = torch.from_numpy(newest).to(hole.device).permute(2, 0, 1).float() / 255
+        frames = carry(picture, displacement, hole)
+        return SimpleNamespace(frames=frames, settled=torch.zeros_like(frames[:, :1]))
 
 
 def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's meta device, which has no numbers, but refuses what lies elsewhere."""
     for module in (train_autoencoder, train_flow, train_dynamics):
         monkeypatch.setattr(module, 'DEVICE', torch.device('meta'))
-    monkeypatch.setattr(tabletop_model, 'RigidPieces', NoPieces)
+    monkeypatch.setattr(tabletop_model, 'FirstGuess', CarriedGuess)
     episodes = [MovingSquare(0)]
     model = TabletopWorldModel().to('meta')
     latents = [torch.zeros(18, 12, 16, 16)]
@@ -181,7 +181,7 @@ def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) 
 
     drawing = train_dynamics.DynamicsTraining(batch=1, with_regions=0.0)
     clips = train_dynamics.draw_clips(latents, episodes, drawing, rng, 2, 5)
-    guess = train_dynamics.guess_clips(model, clips)
+    guess, opened = train_dynamics.guess_clips(model, clips)
     sigma, noise = torch.ones(1, 10, device='meta'), torch.ones(1, 1, 1, 1, 1, device='meta')
     x0 = train_dynamics.denoise_clips(model.dynamics, clips, guess, sigma, guess, noise)
-    assert x0.is_meta and x0.shape == guess.shape
+    assert (opened * x0).is_meta and x0.shape == guess.shape

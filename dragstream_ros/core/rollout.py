@@ -95,9 +95,10 @@ class ChunkPredictor:
         tracks = _tracks(command, times_secs)
         now = time.perf_counter()
         with torch.no_grad():
+            held = self._held(rollout, command, times_secs)
             conditions = model.condition(
-                rollout.context, rollout.frame, self._maps(command, tracks),
-                self._held(rollout, command, times_secs))
+                rollout.context, rollout.frame, self._maps(command, tracks), held,
+                settle=command is None or held is not None)
             now = stopwatch.lap('condition', now)
             x0, noisy = self._denoise(rollout, conditions, command, times_secs, stopwatch)
             now = stopwatch.lap('denoise', now + stopwatch.secs.get('guide', 0.0))

@@ -105,11 +105,14 @@ class WorldModel(Protocol):
         ...
 
     def condition(self, context: Any, newest: np.ndarray, drag_maps: torch.Tensor | None = None,
-                  held: Held | None = None, guess: torch.Tensor | None = None) -> Conditions:
+                  held: Held | None = None, guess: torch.Tensor | None = None,
+                  settle: bool = True) -> Conditions:
         """Prepare to predict the chunk that follows ``newest``, (H, W, 3) uint8 RGB.
 
         drag_maps: (F, 6, h, w) of core.drag_maps, for a model that was trained with them.
         held: what the guess shall show in its place.  guess: (F, C, h, w), instead of the model's.
+        settle: the model may take parts of its guess for final; False where only guidance moves
+            what is dragged.
         """
         ...
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from dragstream_ros.core.held import Held
 from dragstream_ros.training.device import DEVICE, autocast
@@ -82,7 +83,7 @@ def draw_clips(latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
                  if regions else None for i in (0, chunk)]
         mask = torch.from_numpy(np.stack([
             episode.things(i) for i in range(first, first + 2 * chunk)])).float()
-        weights.append(torch.nn.functional.avg_pool2d(mask[:, None], image // size))
+        weights.append(functional.avg_pool2d(mask[:, None], image // size))
     sink, known, told, weight = (
         torch.stack(parts).float().to(DEVICE) for parts in (sinks, frames, maps, weights))
     clips = Clips(sink, known, told, np.stack(newest), held, weight)
@@ -93,18 +94,24 @@ def draw_clips(latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
 
 
 @torch.no_grad()
-def guess_clips(model: TabletopWorldModel, clips: Clips) -> torch.Tensor:
-    """Return the first guesses of both chunks of every clip, (B, 2 * F, C, h, w)."""
-    chunk = model.frames_per_chunk
-    guesses = []
+def guess_clips(model: TabletopWorldModel, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the first guesses of both chunks of every clip, (B, 2 * F, C, h, w).
+
+    And how much of each cell is open, (B, 2 * F, 1, h, w) in 0..1: all but what is settled.
+    """
+    chunk, size = model.frames_per_chunk, model.latent_shape[1:]
+    guesses, opened = [], []
     for clip, (frames, maps, newest) in enumerate(zip(
             clips.frames, clips.maps, clips.newest, strict=True)):
         for i in (0, 1):
             at = len(frames) - (2 - i) * chunk - 1
-            guesses.append(model.autoencoder.encode(model.carried(
+            first = model.first_guess(
                 frames[[at, at - 1]], newest[i], maps[None, i * chunk:(i + 1) * chunk],
-                clips.held[2 * clip + i])))
-    return torch.cat(guesses).unflatten(0, (len(clips.frames), -1))
+                clips.held[2 * clip + i])
+            guesses.append(model.autoencoder.encode(first.frames))
+            opened.append(1 - functional.adaptive_avg_pool2d(first.settled, size))
+    batch = (len(clips.frames), -1)
+    return torch.cat(guesses).unflatten(0, batch), torch.cat(opened).unflatten(0, batch)
 
 
 def denoise_clips(net: ChunkDenoiser, clips: Clips, x: torch.Tensor, sigma: torch.Tensor,
@@ -167,7 +174,7 @@ def train_dynamics(model: TabletopWorldModel, latents: Sequence[torch.Tensor],
     chunk, window = net.config.frames_per_chunk, net.config.window
     shown = draw_clips(latents, episodes, replace(config, batch=2), np.random.default_rng(1),
                        window - chunk, chunk)
-    shown_guess = guess_clips(model, shown)
+    shown_guess, _ = guess_clips(model, shown)
 
     def pictures() -> Strips:
         clean = torch.zeros(2, 1, 1, 1, 1, device=DEVICE)
@@ -182,7 +189,7 @@ def train_dynamics(model: TabletopWorldModel, latents: Sequence[torch.Tensor],
                         pictures=pictures):
         context = window - chunk if rng.random() < 0.7 else int(rng.integers(1, window - chunk))
         clips = draw_clips(latents, episodes, config, rng, context, chunk)
-        guess = guess_clips(model, clips)
+        guess, opened = guess_clips(model, clips)
         target = clips.frames[:, -2 * chunk:]
         sigma = torch.from_numpy(rng.uniform(*config.sigmas, (config.batch, 2))).float()
         towards = torch.from_numpy(np.where(
@@ -197,7 +204,7 @@ def train_dynamics(model: TabletopWorldModel, latents: Sequence[torch.Tensor],
             x0 = denoise_clips(net, clips, x, sigma, guess, context_noise).float()
         error = (x0 - target) ** 2
         # Pseudo-Huber: where the future is open, nearer to one of its ways than to their mean.
-        loss = (clips.weight * ((error + 0.01).sqrt() - 0.1)).mean()
+        loss = (clips.weight * opened * ((error + 0.01).sqrt() - 0.1)).mean()
         with torch.no_grad():
             copied = ((clips.frames[:, 1 + context, None] - target[:, :chunk]) ** 2).mean()
             guessed = ((guess - target)[:, :chunk] ** 2).mean()

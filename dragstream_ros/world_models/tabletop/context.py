@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from dragstream_ros.core.world_model import Conditions
+from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +17,13 @@ class Context:
     keys, values: of every frame, (blocks, heads, tokens, head_dim), keys without their rotation in
         time and space: a frame's position is its slot, and slots shift as the window rolls.
     newest: (2, C, h, w), the two newest clean latents, the newest first.
+    seen: what predicted frames were last cut from; None where the newest frame is real.
     """
 
     keys: tuple[torch.Tensor, ...] = ()
     values: tuple[torch.Tensor, ...] = ()
     newest: torch.Tensor | None = None
+    seen: SeenPicture | None = None
 
     @property
     def frames(self) -> int:
@@ -37,22 +41,19 @@ class Context:
             (self.keys, keys), (self.values, values)))
         start = max(sink, len(held_keys) - window)
         return Context(held_keys[:sink] + held_keys[start:],
-                       held_values[:sink] + held_values[start:], newest)
+                       held_values[:sink] + held_values[start:], newest, self.seen)
 
 
 @dataclass(frozen=True, eq=False)
 class TabletopConditions(Conditions):
-    """carried: (F, 3, H, W) in 0..1, the pictures that the guess is of; None of a given guess.
-
-    held: (F, 1, h, w) in 0..1, the share of a cell that a drag holds or freezes; None without one.
+    """first: what the guess is the latents of; None of a guess that was given.
 
     keys, values: (blocks, heads, T * tokens, head_dim), the context's, keys rotated.
 
     known: (1, F, 2C, h, w), the two newest latents for every frame; maps: (1, F, 6, h, w) or None.
     """
 
-    carried: torch.Tensor | None
-    held: torch.Tensor | None
+    first: FirstGuess | None
     keys: torch.Tensor
     values: torch.Tensor
     known: torch.Tensor

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,8 @@ from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.world_models.misfits import misfits
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
-from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
 from dragstream_ros.world_models.tabletop.dynamics import (
     ChunkDenoiser,
@@ -29,8 +27,9 @@ from dragstream_ros.world_models.tabletop.dynamics import (
     attend,
     flat,
 )
+from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
-from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -83,7 +82,7 @@ class TabletopWorldModel(nn.Module):
         return Context()
 
     def take(self, frames: np.ndarray, context: Context) -> tuple[torch.Tensor, Context]:
-        return self.encode(frames), context
+        return self.encode(frames), replace(context, seen=None)
 
     @torch.no_grad()
     def commit(self, x0: torch.Tensor, context: Context) -> Context:
@@ -126,36 +125,30 @@ class TabletopWorldModel(nn.Module):
     @torch.no_grad()
     def condition(self, context: Context, newest: np.ndarray,
                   drag_maps: torch.Tensor | None = None, held: Held | None = None,
-                  guess: torch.Tensor | None = None) -> TabletopConditions:
+                  guess: torch.Tensor | None = None, settle: bool = True) -> TabletopConditions:
         assert context.newest is not None, 'commit at least one frame first'
         maps = None if drag_maps is None else drag_maps[None]
-        carried = None
+        first = None
         if guess is None:
-            carried = self.carried(context.newest, newest, maps, held)
-            guess = self.autoencoder.encode(carried)
+            first = self.first_guess(context.newest, newest, maps, held, context.seen)
+            guess = self.autoencoder.encode(first.frames)
+            first = first if settle else first.unsettled()
         known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
         keys, values = self._positioned(context)
-        cells = None if held is None else functional.adaptive_avg_pool2d(
-            held.covers(), self.latent_shape[1:])
-        return TabletopConditions(context, newest, guess, carried, cells, keys, values, known, maps)
+        return TabletopConditions(context, newest, guess, first, keys, values, known, maps)
 
-    def carried(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None = None,
-                held: Held | None = None) -> torch.Tensor:
-        """Return the newest frame carried along, (F, 3, H, W) in 0..1: encoded, the first guess.
+    def first_guess(self, latents: torch.Tensor, newest: np.ndarray,
+                    maps: torch.Tensor | None = None, held: Held | None = None,
+                    seen: SeenPicture | None = None) -> FirstGuess:
+        """Carry the newest frame along the flow.
 
-        latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w).
+        latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w); seen:
+        what the newest frame was cut from.
         """
         flow = self.flow(latents.flatten(0, 1)[None], maps)
         cell_px = self.image_size[0] / self.latent_shape[2]
-        device = latents.device
-        picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
-        displacement, hole = flow.displacement[0] * cell_px, flow.hole[0].sigmoid()
-        left = None if held is None else held.left().to(device)
-        pieces = RigidPieces.of(colour_pieces(newest), displacement, hole, left)
-        carried = pieces.put(
-            carry(picture, displacement, hole, left, pieces.moved.to(device)), newest)
-        # What is held is in the CPU's memory.
-        return carried if held is None else held.put(carried.cpu()).to(device)
+        return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
+                             seen)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -181,17 +174,21 @@ class TabletopWorldModel(nn.Module):
     @torch.no_grad()
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
                ) -> tuple[torch.Tensor, np.ndarray, Context]:
-        """What is held, or all but unchanged by denoising, stays as guessed, latents and pixels."""
+        """What is settled, or all but unchanged by denoising, stays as guessed."""
         change = (x0 - conditions.guess).square().mean(1, keepdim=True).sqrt()
         changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
-        if conditions.held is not None:
-            changed = changed * (1 - conditions.held)
+        first, context = conditions.first, conditions.context
+        if first is None:
+            x0 = conditions.guess.lerp(x0, changed)
+            return x0, self.decode(x0), context
+        changed = changed * (1 - functional.adaptive_avg_pool2d(
+            first.settled, self.latent_shape[1:]))
         x0 = conditions.guess.lerp(x0, changed)
         pixels = self.autoencoder.decode(x0)
-        if conditions.carried is not None:
-            pixels = conditions.carried.lerp(pixels, functional.interpolate(
-                changed, size=pixels.shape[-2:], mode='bilinear'))
-        return x0, _frames(pixels), conditions.context
+        redone = (1 - first.settled) * functional.interpolate(
+            changed, size=pixels.shape[-2:], mode='bilinear')
+        seen = first.seen.without((redone[-1, 0] > 0.5).cpu().numpy())
+        return x0, _frames(first.frames.lerp(pixels, redone)), replace(context, seen=seen)
 
     def _positioned(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of the context (blocks, heads, T * tokens, head_dim), keys rotated."""

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional
+
+from dragstream_ros.world_models.tabletop.seen_picture import grid
 
 MOVES_PX = 0.7          # on the average; what moves less is as well carried pixel by pixel
 LEAST_SEEN_PX = 12      # of a piece in a frame, for a motion to be fitted
 LARGEST_SHARE = 0.2     # of the picture; what is larger is background
 MISFIT_PX = 4.0         # mean, beyond which a piece is of several bodies: its flow is kept
 STIFFNESS_PX2 = 60.0    # against turning: what a piece of few pixels says of that is little
+BEYOND_PX = 40          # the border, at most, what touches it goes on
 ROUNDS = 4              # of the fit; what does not follow the others counts less in the next
 
 
@@ -46,55 +48,68 @@ class RigidPieces:
     moved: torch.Tensor
 
     @classmethod
-    def of(cls, labels: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
-           left: torch.Tensor | None = None) -> RigidPieces:
-        """Fit the motions of pieces (H, W) int from 1 on to a flow.
+    def of(cls, labels: np.ndarray, origins: np.ndarray, sure: np.ndarray,
+           gone: np.ndarray | None = None) -> RigidPieces:
+        """Fit the motions of pieces (H, W) int from 1 on.
 
-        displacement: (F, 2, h, w) px, (x, y), hole: (F, 1, h, w) in 0..1, left: (F, H, W) bool, as
-        of carry.
+        origins: (F, 2, H, W), where in the picture that was cut each pixel of the frames comes
+        from by the flow, (x, y), NaN if not from there; sure: (F, H, W), how surely, in 0..1.
+        gone: (F, H, W) bool, what of the picture is put elsewhere by others.
         """
-        flow = functional.interpolate(torch.cat([displacement, hole], 1), size=labels.shape,
-                                      mode='bilinear').cpu().numpy()
-        gone = None if left is None else left.cpu().numpy()
-        found = [_pieces_of(labels, frame[:2], frame[2], None if gone is None else gone[index])
-                 for index, frame in enumerate(flow)]
+        found = [_pieces_of(labels, origin, sure[index], None if gone is None else gone[index])
+                 for index, origin in enumerate(origins)]
         return cls([pieces for pieces, _ in found],
                    torch.from_numpy(np.stack([moved for _, moved in found])))
 
-    def put(self, frames: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
-        """Return frames (F, 3, H, W) in 0..1 with the pieces of (H, W, 3) uint8 RGB in place."""
-        shown = frames.permute(0, 2, 3, 1).cpu().numpy().copy()
+    def put(self, frames: torch.Tensor, picture: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return frames (F, 3, H, W) in 0..1 with the pieces of (H, W, 3) uint8 RGB in place.
+
+        And where that is, (F, 1, H, W) in 0..1.
+        """
+        shown = frames.permute(0, 2, 3, 1).numpy().copy()
+        covered = np.zeros(shown.shape[:3], np.float32)
         colours = picture.astype(np.float32) / 255
-        for frame, pieces in zip(shown, self.pieces, strict=True):
+        for frame, whole, pieces in zip(shown, covered, self.pieces, strict=True):
             for piece in pieces:
                 cut = cv2.remap(colours, piece.from_x, piece.from_y, cv2.INTER_LINEAR,
                                 borderMode=cv2.BORDER_REPLICATE)
                 there = frame[piece.window]
                 there += piece.cover[..., None] * (cut - there)
-        return torch.from_numpy(shown).permute(0, 3, 1, 2).to(frames.device)
+                np.maximum(whole[piece.window], piece.cover, out=whole[piece.window])
+        return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(covered)[:, None]
+
+    def origin(self, flowing: np.ndarray) -> np.ndarray:
+        """Where the pixels of the last frame come from, (2, H, W), flowing where no piece is."""
+        origin = flowing.copy()
+        for piece in self.pieces[-1]:
+            rows, columns = piece.window
+            covered = piece.cover > 0.5
+            origin[:, rows, columns][:, covered] = piece.from_x[covered], piece.from_y[covered]
+        return origin
 
 
-def _pieces_of(labels: np.ndarray, displacement: np.ndarray, hole: np.ndarray,
+def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
                gone: np.ndarray | None) -> tuple[list[Piece], np.ndarray]:
     """The pieces of one frame, the least seen first, and where the flow has them, (H, W) bool."""
     height, width = labels.shape
-    here = np.mgrid[:height, :width][::-1].reshape(2, -1).astype(np.float32)
-    there = here - displacement.reshape(2, -1)
+    here = grid((height, width)).reshape(2, -1)
+    known = ~np.isnan(origin[0].reshape(-1))
+    there = np.where(known, origin.reshape(2, -1), here)
     x, y = np.rint(there).astype(int)
-    seen = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (hole.ravel() < 0.5)
+    seen = known & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     x, y = x.clip(0, width - 1), y.clip(0, height - 1)
     if gone is not None:
         seen &= ~gone[y, x]
     piece = np.where(seen, labels[y, x], 0)
     count = int(labels.max()) + 1
     seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
-    way_px = np.bincount(piece, np.hypot(*displacement.reshape(2, -1)), count)
+    way_px = np.bincount(piece, np.hypot(*(here - there)), count)
     moves = ((way_px > MOVES_PX * seen_px) & (seen_px >= LEAST_SEEN_PX)
              & (size_px < LARGEST_SHARE * labels.size))
     moves[0] = False
     of_these = np.flatnonzero(moves[piece])
     cos, sin, shift, misfit_px = _motions(
-        piece[of_these], here[:, of_these], there[:, of_these], 1 - hole.ravel()[of_these], count)
+        piece[of_these], here[:, of_these], there[:, of_these], sure.ravel()[of_these], count)
     moves &= misfit_px < MISFIT_PX
     flowing = piece.reshape(labels.shape)
     found = []
@@ -137,12 +152,18 @@ def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.
 
 
 def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piece | None:
-    """A piece (H, W) bool after its motion; None where nothing of it is in the picture."""
+    """A piece (H, W) bool after its motion; None where nothing of it is in the picture.
+
+    What touches the border goes on beyond it: an arm that comes further in shows more of itself.
+    """
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
-    corners = np.array([(x, y) for x in columns[[0, -1]] for y in rows[[0, -1]]]) - shift
+    (left, right), (top, bottom) = (
+        (ends[0] - BEYOND_PX * (ends[0] == 0), ends[-1] + BEYOND_PX * (ends[-1] == size - 1))
+        for ends, size in ((columns, width), (rows, height)))
+    corners = np.array([(x, y) for x in (left, right) for y in (top, bottom)]) - shift
     x, y = (corners @ np.array([[cos, -sin], [sin, cos]])).T    # the turn undone
     left, right = max(int(x.min()) - 1, 0), min(int(x.max()) + 3, width)
     top, bottom = max(int(y.min()) - 1, 0), min(int(y.max()) + 3, height)
@@ -151,5 +172,6 @@ def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piec
     at_y, at_x = np.mgrid[top:bottom, left:right].astype(np.float32)
     from_x = (cos * at_x - sin * at_y + shift[0]).astype(np.float32)
     from_y = (sin * at_x + cos * at_y + shift[1]).astype(np.float32)
-    cover = cv2.remap(mask.astype(np.float32), from_x, from_y, cv2.INTER_LINEAR)
+    cover = cv2.remap(mask.astype(np.float32), from_x, from_y, cv2.INTER_LINEAR,
+                      borderMode=cv2.BORDER_REPLICATE)
     return Piece((slice(top, bottom), slice(left, right)), cover, from_x, from_y)

@@ -96,7 +96,7 @@ class SelfForcingWorldModel(nn.Module):
 
     def condition(self, context: WanContext, newest: np.ndarray,
                   drag_maps: torch.Tensor | None = None, held: Held | None = None,
-                  guess: torch.Tensor | None = None) -> Conditions:
+                  guess: torch.Tensor | None = None, settle: bool = True) -> Conditions:
         if guess is None:
             guess = torch.zeros(self.config.latents_per_chunk, *self.latent_shape,
                                 device=self.device)

@@ -1,0 +1,63 @@
+"""The first guess of a chunk: the newest frame carried along, its pieces whole, what is held put.
+
+See carry.py, rigid_pieces.py and core/held.py for the three.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from dragstream_ros.core.held import Held
+from dragstream_ros.world_models.tabletop.carry import carry
+from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
+
+
+@dataclass(frozen=True, eq=False)
+class FirstGuess:
+    """frames: (F, 3, H, W) in 0..1.
+
+    settled: (F, 1, H, W) in 0..1, where a piece, or what is held, was put, to stay as it is.
+    seen: what the pieces were cut from, as of the last of the frames.
+    """
+
+    frames: torch.Tensor
+    settled: torch.Tensor
+    seen: SeenPicture
+
+    @classmethod
+    def of(cls, newest: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
+           held: Held | None, seen: SeenPicture | None) -> FirstGuess:
+        """Make it of the newest frame (H, W, 3) uint8 RGB and a flow as for carry.
+
+        seen: as of that frame; None cuts the frame itself, as does a drag that begins or ends.
+        """
+        grabbed = None if held is None else held.picture
+        if seen is None or seen.grabbed is not grabbed:
+            seen = SeenPicture.of(newest, grabbed)
+        device = displacement.device
+        flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
+                                      mode='bilinear').cpu().numpy()
+        hidden, left, gone = flow[:, 2] > 0.5, None, None
+        if held is not None:
+            left = held.left()
+            gone = seen.gone_by(left.numpy())
+            left = left.to(device)
+        origins = seen.origins(flow[:, :2], hidden)
+        pieces = RigidPieces.of(seen.pieces, origins, 1 - flow[:, 2], gone)
+        picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
+        frames = carry(picture, displacement, hole, left, pieces.moved.to(device))
+        frames, settled = pieces.put(frames.cpu(), seen.picture)
+        seen = replace(seen, origin=pieces.origin(origins[-1]))
+        if held is not None and gone is not None:
+            frames, covered = held.put(frames), held.covers()
+            settled = settled.maximum(covered)
+            seen = replace(seen, gone=gone[-1]).without(covered[-1, 0].numpy() > 0.5)
+        return cls(frames.to(device), settled.to(device), seen)
+
+    def unsettled(self) -> FirstGuess:
+        """The same, where denoising may change all of it."""
+        return replace(self, settled=torch.zeros_like(self.settled))

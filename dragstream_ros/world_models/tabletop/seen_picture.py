@@ -1,0 +1,66 @@
+"""What was seen last, cut into pieces, and where in it every pixel of now comes from.
+
+A prediction that lives on its own frames wears out: each chunk blurs the last one's blur.  So a
+piece is cut from the real picture, however many chunks ago that was, and put where it is by now.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dragstream_ros.masks.colour_pieces import colour_pieces
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPicture:
+    """picture: (H, W, 3) uint8 RGB; pieces: (H, W) int32 from 1 on, of it.
+
+    origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
+    where that is not from it.
+    gone: (H, W) bool, what of it drags took away.
+    grabbed: the picture that the drag since then is of; None without one.
+    """
+
+    picture: np.ndarray
+    pieces: np.ndarray
+    origin: np.ndarray
+    gone: np.ndarray
+    grabbed: np.ndarray | None
+
+    @classmethod
+    def of(cls, picture: np.ndarray, grabbed: np.ndarray | None) -> SeenPicture:
+        size = picture.shape[:2]
+        return cls(picture, colour_pieces(picture), grid(size), np.zeros(size, bool), grabbed)
+
+    def origins(self, displacement: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """Where each pixel of frames to come is from, (F, 2, H, W) float32, NaN if not from here.
+
+        displacement: (F, 2, H, W) px, from the newest frame on; hidden: (F, H, W) bool, what that
+        does not show.
+        """
+        here = grid(self.gone.shape)
+        back = here - displacement
+        x, y = np.rint(back).astype(int).swapaxes(0, 1)
+        inside = (x >= 0) & (x < self.gone.shape[1]) & (y >= 0) & (y < self.gone.shape[0])
+        x, y = x * inside, y * inside
+        found = back + (self.origin - here)[:, y, x].swapaxes(0, 1)
+        found.swapaxes(0, 1)[:, hidden | ~inside] = np.nan
+        return found
+
+    def gone_by(self, left: np.ndarray) -> np.ndarray:
+        """What drags will have taken of the picture, (F, H, W) bool; left: of the newest frame."""
+        gone = np.repeat(self.gone[None], len(left), 0)
+        frame, *place = np.nonzero(left & ~np.isnan(self.origin[0]))
+        x, y = np.rint(self.origin[:, place[0], place[1]]).astype(int)
+        gone[frame, y.clip(0, gone.shape[1] - 1), x.clip(0, gone.shape[2] - 1)] = True
+        return gone
+
+    def without(self, redone: np.ndarray) -> SeenPicture:
+        """The same, where some of the newest frame (H, W) bool is something else."""
+        return replace(self, origin=np.where(redone, np.float32(np.nan), self.origin))
+
+
+def grid(size: tuple[int, int]) -> np.ndarray:
+    """The pixels themselves, (2, H, W) float32, (x, y)."""
+    return np.mgrid[:size[0], :size[1]][::-1].astype(np.float32)
