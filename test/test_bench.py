@@ -62,11 +62,12 @@ def test_the_hash_tells_configurations_apart(weights):
     assert one == same != other
 
 
-def test_tables_are_aligned():
+def test_tables_are_markdown_and_aligned():
     assert table(['name', 'n'], [['long name', '1'], ['x', '100']]) == (
-        'name         n\n'
-        'long name    1\n'
-        'x          100')
+        '| name      |   n |\n'
+        '| --------- | --: |\n'
+        '| long name |   1 |\n'
+        '| x         | 100 |')
 
 
 def test_all_systems_can_be_measured_on_the_first_drags_of_each_class() -> None:

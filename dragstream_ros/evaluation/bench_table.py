@@ -22,13 +22,15 @@ def describe_header(report: dict[str, Any]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, the others to the right."""
+    """A Markdown table with aligned columns: the first to the left, the others to the right."""
     lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(head))]
+    rule = [('-' * width if column == 0 else '-' * (width - 1) + ':')
+            for column, width in enumerate(widths)]
     return '\n'.join(
-        '  '.join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(line, widths))).rstrip()
-        for line in lines)
+        '| ' + ' | '.join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                          for column, (cell, width) in enumerate(zip(line, widths))) + ' |'
+        for line in (head, rule, *rows))
 
 
 def _interval(values: dict[str, float], unit: float = 1.0) -> str:
