@@ -124,6 +124,30 @@ def test_a_branch_shares_the_past_and_leaves_the_live_context_as_it_was(model) -
         assert torch.equal(page.keys, keys) and torch.equal(page.values, values)
 
 
+def test_only_the_live_past_remembers_where_the_encoder_stands(model) -> None:
+    """It is a gigabyte in the published model."""
+    stream = started(model, control='guidance', horizon_secs=2.0)
+    stream.push_drag(drag())
+    next_chunk(stream)
+    rollout, live = stream._rollout, stream._context
+    assert live.encoder is not None and live.decoder is not None
+    assert rollout.context.encoder is rollout.newest.conditions.context.encoder is None
+    assert rollout.context.decoder is not None
+    for _, context, _ in stream._recent:
+        assert context.encoder is context.decoder is None and context.pages is not None
+    assert rollout.reference.conditions.context.encoder is None
+
+
+def test_a_lighter_model_has_a_shorter_window_and_the_same_weights(model) -> None:
+    light = model.lighter(0.5)
+    assert light.given_up == 'window 9 -> 6' and light.config.sink == 2
+    assert light.wan.transformer is model.wan.transformer and light.lighter(0.5) is None
+    stream = started(light, mode='free_running')
+    for _ in range(3):
+        next_chunk(stream)
+    assert len(stream._rollout.context.pages) == 3 and model.config.window == 9
+
+
 def test_the_prediction_after_a_branch_is_what_it_would_have_been(model) -> None:
     expected = next_chunk(started(model))
     stream = started(model)

@@ -106,6 +106,8 @@ class DragStream:
             world_model, DragGuidance(world_model, self._guidance),
             control=self.config.control, seed=self.config.seed)
         self._locate, self._grow = locate, grow
+        self._past_of: Callable[[Any], Any] = getattr(
+            world_model, 'past_of', lambda context: context)
         self._epoch = self._anchor = -1
         self._command: DragCommand | None
         self._rollout: Rollout | None
@@ -237,7 +239,7 @@ class DragStream:
         now = time.perf_counter()
         latents, context = self.world_model.take(frames, self._context)
         now = stopwatch.lap('encode', now)
-        self._recent.append((latents, self._context, self._frame))
+        self._recent.append((latents, self._past_of(self._context), self._frame))
         self._context, self._frame = self.world_model.commit(latents, context), frames[-1]
         stopwatch.lap('commit', now)
         self._stamp_ns, self._waiting = self._taken_ns, []

@@ -72,6 +72,11 @@ class WorldModel(Protocol):
         first x0 is the guess.
     follows_maps: it was trained with drag maps; one that was not is always guided.
     profiles: settings of guidance for this model, by name; 'fast' is the default.
+
+    A model may have more, which is asked for only where it is:
+    past_of(context): what of it a reference reads, where the rest is large.
+    lighter(speed): itself at that share of its cost, with the words ``given_up``, or None.
+    most_goals: of planners at once, for which the memory has room; None: any.
     """
 
     image_size: tuple[int, int]

@@ -35,6 +35,7 @@ from dragstream_ros.evaluation.gpu_stream import time_stream
 from dragstream_ros.evaluation.gpu_table import describe
 from dragstream_ros.evaluation.machine import describe_code
 from dragstream_ros.whole_file import whole_file
+from dragstream_ros.world_models.wan.compiled import CompiledBlock
 from dragstream_ros.world_models.wan.config import WanConfig
 from dragstream_ros.world_models.wan.cost import (
     WanArchitecture,
@@ -42,6 +43,7 @@ from dragstream_ros.world_models.wan.cost import (
     pass_flop,
 )
 from dragstream_ros.world_models.wan.memory_plan import plan_memory
+from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.tiny_decoder import TinyDecoderConfig
 
 Result = TypeVar('Result')
@@ -49,13 +51,17 @@ Result = TypeVar('Result')
 
 @dataclass(frozen=True, kw_only=True)
 class GpuBenchmarkConfig:
-    """points: (image_size, window, guided) of whole streams; sigmas are Self-Forcing's."""
+    """points: (image_size, window, guided) of whole streams; sigmas are Self-Forcing's.
+
+    compiled_windows: those that are compiled first, as at loading; that takes a minute each.
+    """
 
     architecture: WanArchitecture = WanArchitecture()
     image_sizes: tuple[tuple[int, int], ...] = ((832, 480), (576, 320))
     windows: tuple[int, ...] = (6, 9, 12, 21)
     points: tuple[tuple[tuple[int, int], int, bool], ...] = (
         ((832, 480), 9, False), ((832, 480), 9, True), ((576, 320), 9, True))
+    compiled_windows: tuple[int, ...] = (9,)
     taps: tuple[int, ...] = WanConfig.taps
     repeats: int = 5
     chunks: int = 10
@@ -112,16 +118,28 @@ def run_gpu_benchmark(config: GpuBenchmarkConfig, device: torch.device) -> dict[
         for window in config.windows:
             at = replace(run, window=window, sink=min(3, window - run.latents_per_chunk - 1))
             _say(f'{_name(image_size)}, window {window}: passes and guidance')
-            times = _if_it_fits(
-                partial(time_transformer, parts.world_model(at), repeats=config.repeats))
+            model = _if_it_fits(partial(_model, config, parts, at))
+            if model is None:
+                continue
+            times = _if_it_fits(partial(time_transformer, model, repeats=config.repeats))
             if times is None:
                 continue
-            report['parts'].append(_part(config, at, times, report['attainable_flop_per_sec']))
+            report['parts'].append({
+                **_part(config, at, times, report['attainable_flop_per_sec']),
+                'compiled': isinstance(model.wan.through_block, CompiledBlock)})
             if autoencoder is not None:
                 report['grid'] += _derived(at, autoencoder, times)
     for point in config.points:
         _measure_point(config, parts, report, point)
     return report
+
+
+def _model(config: GpuBenchmarkConfig, parts: RandomWan, at: WanConfig) -> SelfForcingWorldModel:
+    model = parts.world_model(at)
+    if at.window in config.compiled_windows:
+        _say('compiling')
+        model.compile_if_worthwhile()
+    return model
 
 
 def _part(config: GpuBenchmarkConfig, at: WanConfig, times: TransformerTimes,
@@ -162,8 +180,8 @@ def _measure_point(config: GpuBenchmarkConfig, parts: RandomWan, report: dict[st
         return
     _say(f'{_name(image_size)}, window {window}: a {way} stream')
     at = WanConfig(image_size=image_size, decoder='tiny', taps=config.taps, window=window)
-    streamed = _if_it_fits(
-        partial(time_stream, parts.world_model(at), guided=guided, chunks=config.chunks))
+    streamed = _if_it_fits(lambda: time_stream(
+        _model(config, parts, at), guided=guided, chunks=config.chunks))
     if streamed is not None:
         rows[0].update(how='measured', **asdict(streamed))
 

@@ -16,6 +16,7 @@ from dragstream_ros.core.world_model import Conditions, Denoised
 from dragstream_ros.evaluation.gpu_clock import median_secs
 from dragstream_ros.evaluation.gpu_model import RandomWan
 from dragstream_ros.evaluation.speed import camera_frames
+from dragstream_ros.world_models.wan.compiled import random_pages
 from dragstream_ros.world_models.wan.config import FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import Page, WanContext
 from dragstream_ros.world_models.wan.model import SelfForcingWorldModel, VideoDecoder
@@ -112,18 +113,8 @@ def time_autoencoder(parts: RandomWan, config: WanConfig, *, repeats: int) -> Au
 
 def full_context(model: SelfForcingWorldModel) -> WanContext:
     """Return a context whose window is full, of random pages."""
-    device = model.wan.prompt.device
-    config = model.wan.transformer.config
-    shape = (config.num_layers, config.num_attention_heads, model.config.tokens_per_latent,
-             config.attention_head_dim)
-    generator = torch.Generator(device).manual_seed(0)
-
-    def numbers() -> torch.Tensor:
-        return torch.randn(shape, device=device, generator=generator).to(model.wan.prompt.dtype)
-
     _, context = model.take(camera_frame(model)[None], model.empty_context())
-    return replace(context, pages=tuple(
-        Page(numbers(), numbers()) for _ in range(model.config.past_latents)))
+    return replace(context, pages=random_pages(model.wan, model.config.past_latents))
 
 
 def camera_frame(model: SelfForcingWorldModel) -> np.ndarray:

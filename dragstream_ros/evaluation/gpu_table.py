@@ -51,10 +51,11 @@ def _grid(report: dict[str, Any]) -> str:
 def _parts(report: dict[str, Any]) -> str:
     show = _Shown(report['rehearsal'])
     return markdown(
-        ['size', 'window', 'denoise, ms', 'of attainable', 'commit, ms', 'guidance a chunk, ms',
-         'iteration fast / code / naive, ms', 'fast / naive', 'fast of attainable',
-         'planned, GB'],
-        [[*_place(row), show(1e3 * row['denoise'], '.1f'), show(row['denoise_share'], '.0%'),
+        ['size', 'window', 'compiled', 'denoise, ms', 'of attainable', 'commit, ms',
+         'guidance a chunk, ms', 'iteration fast / code / naive, ms', 'fast / naive',
+         'fast of attainable', 'planned, GB'],
+        [[*_place(row), 'yes' if row['compiled'] else 'no',
+          show(1e3 * row['denoise'], '.1f'), show(row['denoise_share'], '.0%'),
           show(1e3 * row['commit'], '.1f'), show(1e3 * row['guide'], '.0f'),
           ' / '.join(show(1e3 * row['iterations'][name], '.0f')
                      for name in ('fast', 'code', 'naive')),

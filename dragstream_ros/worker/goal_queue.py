@@ -15,7 +15,9 @@ MOST_GOALS = 8
 class GoalQueue:
     """Each goal gets one step after the other's, so that a small one does not wait for a large."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """most: that the memory has room for."""
+        self._most = min(MOST_GOALS, most or MOST_GOALS)
         self._goals: deque[Goal] = deque()
 
     def __len__(self) -> int:
@@ -26,10 +28,10 @@ class GoalQueue:
 
         :raises DragStreamError: BUSY, and what begin() raises
         """
-        if len(self._goals) >= MOST_GOALS:
+        if len(self._goals) >= self._most:
             raise DragStreamError(
-                ErrorCode.BUSY, f'{MOST_GOALS} goals are being predicted; try again when one of '
-                'them is done.')
+                ErrorCode.BUSY, f'As many goals as there is room for, {self._most}, are being '
+                'predicted; try again when one is done.')
         self._goals.append(begin())
 
     def cancel(self, goal_id: int) -> list[FromWorker]:

@@ -68,14 +68,15 @@ class PredictionSession:
         make_stream: MakeStream,
         first_epoch: int = 0,
         planning_share: float = 0.5,
+        most_goals: int | None = None,
         lanes: Lanes | None = None,
         encode: Encode | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with an empty stream; model_size is (width, height).
 
-        planning_share: see turns.Turns. lanes: for the candidates of goals. encode: the world
-        model's, to compare pictures by.
+        planning_share: see turns.Turns. most_goals: see goal_queue.GoalQueue. lanes: for the
+        candidates of goals. encode: the world model's, to compare pictures by.
         """
         self._model_size = model_size
         self._frame_period_secs = frame_period_secs
@@ -85,7 +86,7 @@ class PredictionSession:
         self._next_epoch = first_epoch
         self._generation = 0
         self._frames: Sequence[ModelFrame] = ()
-        self._goals = GoalQueue()
+        self._goals = GoalQueue(most_goals)
         self._turns = Turns(planning_share)
         self._lanes, self._encode = lanes, encode
         self._start_stream()

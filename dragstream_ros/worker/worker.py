@@ -88,6 +88,7 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
         make_stream=world_model.make_stream if pace is None else _stream_maker(pace),
         first_epoch=setup.first_epoch,
         planning_share=setup.planning_share,
+        most_goals=getattr(world_model, 'most_goals', None),
         **_for_planning(world_model),
     )
     connection.send(Ready(

@@ -19,6 +19,7 @@ from dragstream_ros.evaluation.footage.strip import draw_strip
 from dragstream_ros.evaluation.footage.windows import Window
 from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
 from dragstream_ros.evaluation.machine import peak_resident_bytes
+from dragstream_ros.evaluation.whole_latents import through_autoencoder, whole_length
 from dragstream_ros.masks.grow_region import grow_region
 
 DIGITS = 5      # of what is written; the last bits of a float say nothing
@@ -136,8 +137,10 @@ class Judge:
                          horizon_secs=count * self.world_model.frame_period_secs),
             grow=grow_region)
         started = time.perf_counter()
-        stream.reset(window.past, window.past_ns)
-        timing: dict[str, Any] = {'observe_ms': _ms_since(started) / len(window.past)}
+        # As many as end with the newest one, or the model would start from one before it.
+        known = whole_length(len(window.past), self.world_model.frames_per_latent)
+        stream.reset(window.past[-known:], window.past_ns[-known:])
+        timing: dict[str, Any] = {'observe_ms': _ms_since(started) / known}
         frames, drifts = {}, {}
         systems = {'undragged': None} if command is None else {
             'dragged': command, 'undragged': None}
@@ -161,8 +164,7 @@ class Judge:
         for picture in window.future:
             last = last if picture is None else picture
             pictures.append(last)
-        model = self.world_model
-        return window.letterbox.crop(model.decode(model.encode(np.stack(pictures))))
+        return window.letterbox.crop(through_autoencoder(self.world_model, np.stack(pictures)))
 
 
 def _corner_px(window: Window) -> np.ndarray:

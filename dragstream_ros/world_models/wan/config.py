@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,6 +86,13 @@ class WanConfig:
     @property
     def tokens_per_latent(self) -> int:
         return math.prod(self.token_grid)
+
+    def shorter_windows(self) -> Iterator[WanConfig]:
+        """The same with less and less of a window, a chunk at a time; last of all goes the sink."""
+        chunk = self.latents_per_chunk
+        for window in range(self.window - chunk, 2 * chunk - 1, -chunk):
+            if (sink := min(self.sink, window - chunk - 1)) >= 0:
+                yield replace(self, window=window, sink=sink)
 
     @property
     def past_latents(self) -> int:

@@ -26,11 +26,13 @@ from dragstream_ros.world_models.wan.cost import (
 )
 
 GB = 1e9
+PROMPT_TOKENS = 512
 DType = Literal['bfloat16', 'float32']
 BYTES = {'bfloat16': 2, 'float32': 4}
 # Contexts that are alive at once: the live one, a prediction's, and the next one while it is made.
 BRANCH_CHUNKS = 2           # chunks of a prediction that are in no other context
-ENCODER_STATES, DECODER_STATES = 2, 3
+ENCODER_STATES, DECODER_STATES = 2, 4
+GOAL_DECODER_STATES = 3     # where its past and its future end, and the last chunk began
 # Of tensors as large as a block's widest that are alive at once, counted on the published shapes.
 DENOISE_BUFFERS, ENCODE_BUFFERS, DECODE_BUFFERS, TINY_BUFFERS = 6, 6, 7, 2
 # Numbers that autograd keeps of each token and channel of a block: norms in full precision, and
@@ -43,28 +45,44 @@ RUNTIME = int(0.6 * GB)     # CUDA's own, and what its allocator cannot use
 class MemoryPlan:
     """Bytes by part; steps are never made at the same time, so only the largest counts.
 
+    beside: what runs at the same time, in a stream of its own.  goal: of a planner, each.
     given_up: what was configured and what is planned instead, '' where all is as configured.
+    budget: in bytes; None: none was set.
     """
 
     dtype: DType
     config: WanConfig
     kept: dict[str, int]
     steps: dict[str, int]
+    beside: int
+    goal: int
     given_up: str = ''
+    budget: float | None = None
 
     @property
     def total(self) -> int:
-        return sum(self.kept.values()) + max(self.steps.values()) + RUNTIME
+        """Without planners, whose goals take what is left."""
+        return sum(self.kept.values()) + max(self.steps.values()) + self.beside + RUNTIME
+
+    @property
+    def most_goals(self) -> int | None:
+        """How many goals fit besides, at least one; None without a budget."""
+        if self.budget is None:
+            return None
+        return max(1, int((self.budget - self.total) / self.goal))
 
     def describe(self) -> str:
         """Several lines for people."""
         width, height = self.config.image_size
         largest = max(self.steps, key=lambda name: self.steps[name])
         rows = {**self.kept, f'largest step: {largest}': self.steps[largest],
-                'runtime': RUNTIME, 'in all': self.total}
+                'decoding meanwhile': self.beside, 'runtime': RUNTIME, 'in all': self.total,
+                "each planner's goal besides": self.goal}
         lines = [f'memory planned, {width}x{height}, window {self.config.window}, '
                  f'{self.dtype}, decoder {self.config.decoder}:']
         lines += [f'  {name:30} {size / GB:7.2f} GB' for name, size in rows.items()]
+        if self.most_goals is not None:
+            lines.append(f"room for planners' goals at once: {self.most_goals}")
         if self.given_up:
             lines.append(f'given up for memory: {self.given_up}')
         return '\n'.join(lines)
@@ -79,8 +97,14 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
     decoder = size * (_tiny_remembered(a, config) if tiny
                       else sum(conv.remembered for conv in wan_decoder(a, config)))
     pages = config.past_latents + BRANCH_CHUNKS * config.latents_per_chunk
+    # A goal's future starts from a past that the live stream soon has left behind, but for the
+    # sink, and may go on until its own is another.
+    rolled = config.past_latents - config.sink
+    goal = ((2 * rolled + config.latents_per_chunk) * page + encoder
+            + GOAL_DECODER_STATES * decoder)
     kept = {
         'transformer': size * transformer_parameters(a),
+        'keys and values of the prompt': 2 * size * PROMPT_TOKENS * a.width * a.layers,
         'autoencoder': size * vae_parameters(a),
         'keys and values of the past': pages * page,
         'camera as the encoder left it': ENCODER_STATES * encoder,
@@ -92,10 +116,10 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
     steps = {
         'denoise': _denoise_bytes(a, config, size),
         'guidance': guidance_bytes(a, config, size),
-        'encode': ENCODE_BUFFERS * widest,
-        'decode': (TINY_BUFFERS * size * pixels * 4 * config.latents_per_chunk * a.tiny.widths[-1]
-                   if tiny else DECODE_BUFFERS * widest)}
-    return MemoryPlan(dtype, config, kept, steps)
+        'encode': ENCODE_BUFFERS * widest}
+    decoding = (TINY_BUFFERS * size * pixels * 4 * config.latents_per_chunk * a.tiny.widths[-1]
+                if tiny else DECODE_BUFFERS * widest)
+    return MemoryPlan(dtype, config, kept, steps, decoding, goal)
 
 
 def page_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> int:
@@ -123,9 +147,10 @@ def fit_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType,
     wanted = plan = plan_memory(architecture, config, dtype)
     if budget_gb is None:
         return wanted
+    budget = budget_gb * GB
     for plan in _plans(architecture, config, dtype, has_tiny_decoder):
-        if plan.total <= budget_gb * GB:
-            return replace(plan, given_up=_given_up(wanted, plan))
+        if plan.total <= budget:
+            return replace(plan, given_up=_given_up(wanted, plan), budget=budget)
     raise DragStreamError(
         ErrorCode.OUT_OF_MEMORY,
         f'This model needs {plan.total / GB:.1f} GB even with a window of {plan.config.window} '
@@ -157,11 +182,8 @@ def _plans(architecture: WanArchitecture, config: WanConfig, dtype: DType,
     if has_tiny_decoder and config.decoder != 'tiny':
         config = replace(config, decoder='tiny')
         yield plan_memory(architecture, config, 'bfloat16')
-    chunk = config.latents_per_chunk
-    for window in range(config.window - chunk, 2 * chunk - 1, -chunk):
-        sink = min(config.sink, window - chunk - 1)
-        if sink >= 0:
-            yield plan_memory(architecture, replace(config, window=window, sink=sink), 'bfloat16')
+    for shorter in config.shorter_windows():
+        yield plan_memory(architecture, shorter, 'bfloat16')
 
 
 def _given_up(wanted: MemoryPlan, plan: MemoryPlan) -> str:

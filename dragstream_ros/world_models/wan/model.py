@@ -18,6 +18,7 @@ from dragstream_ros.world_models.wan.autoencoder import WanAutoencoder
 from dragstream_ros.world_models.wan.compiled import compile_blocks
 from dragstream_ros.world_models.wan.config import CHANNELS, FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import WanContext
+from dragstream_ros.world_models.wan.cost import WanArchitecture, chunk_flop
 from dragstream_ros.world_models.wan.memory_plan import plan_loading
 from dragstream_ros.world_models.wan.profiles import wan_profiles
 from dragstream_ros.world_models.wan.prompt import load_prompt
@@ -45,6 +46,7 @@ class SelfForcingWorldModel(nn.Module):
 
     frames_per_latent = FRAMES_PER_LATENT
     follows_maps = False
+    given_up = ''       # for speed, as people read it
 
     def __init__(self, config: WanConfig, wan: CausalWan, autoencoder: WanAutoencoder,
                  decoder: VideoDecoder) -> None:
@@ -57,6 +59,7 @@ class SelfForcingWorldModel(nn.Module):
         self.sigmas = config.sigmas
         self.profiles = wan_profiles(config)
         self.device: torch.device = wan.prompt.device
+        self.most_goals: int | None = None      # of planners, that the memory has room for
         self._decoding = SideStream(self.device)        # all that is decoded, and no other work
 
     # --- frames <-> latents ---------------------------------------------------------------------
@@ -87,6 +90,10 @@ class SelfForcingWorldModel(nn.Module):
         _, decoder = self._decoded(latents, context.decoder)
         return latents, replace(context, encoder=encoder, decoder=decoder)
 
+    def past_of(self, context: WanContext) -> WanContext:
+        """All that a reference is read from: where the autoencoder stands is large, and not it."""
+        return replace(context, encoder=None, decoder=None)
+
     @torch.no_grad()
     def commit(self, x0: torch.Tensor, context: WanContext) -> WanContext:
         return context.append(self.wan.remember(x0, context.pages),
@@ -100,7 +107,8 @@ class SelfForcingWorldModel(nn.Module):
         if guess is None:
             guess = torch.zeros(self.config.latents_per_chunk, *self.latent_shape,
                                 device=self.device)
-        return Conditions(context, newest, guess)
+        # No camera frame follows a prediction, and where the encoder stands is large.
+        return Conditions(replace(context, encoder=None), newest, guess)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: Conditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -157,11 +165,39 @@ class SelfForcingWorldModel(nn.Module):
         decoder: VideoDecoder = autoencoder
         if config.decoder == 'tiny':
             decoder = TinyVideoDecoder.load(folder / 'tiny_decoder.safetensors').to(device, dtype)
-        if config.compile and device.type == 'cuda':
+        model = cls(config, wan, autoencoder, decoder)
+        model.most_goals = plan.most_goals
+        model.compile_if_worthwhile()
+        return model
+
+    def compile_if_worthwhile(self) -> None:
+        """Compile what a full window runs, on a GPU."""
+        config = self.config
+        if config.compile and self.device.type == 'cuda':
             compile_blocks(
-                wan, past_frames=config.past_latents, sigma=config.sigmas[0], taps=config.taps,
-                chunk=(config.latents_per_chunk, *config.latent_shape))
-        return cls(config, wan, autoencoder, decoder)
+                self.wan, past_frames=config.past_latents, sigma=config.sigmas[0],
+                taps=config.taps, chunk=(config.latents_per_chunk, *config.latent_shape))
+
+    def lighter(self, speed: float) -> SelfForcingWorldModel | None:
+        """The same with the longest window that costs at most ``speed`` of this one, or the least.
+
+        None: this is the least.  Counted by arithmetic; the parts are shared.
+        """
+        net = self.wan.transformer
+        architecture = WanArchitecture.of(net.config, self.autoencoder.vae.config)
+        allowed = speed * chunk_flop(architecture, self.config)
+        chosen = None
+        for chosen in self.config.shorter_windows():
+            if chunk_flop(architecture, chosen) <= allowed:
+                break
+        if chosen is None:
+            return None
+        wan = CausalWan(net, self.wan.prompt[0], grid=chosen.token_grid, frames=chosen.window)
+        model = SelfForcingWorldModel(chosen, wan, self.autoencoder, self.decoder)
+        model.given_up = f'window {self.config.window} -> {chosen.window}'
+        model.most_goals = self.most_goals
+        model.compile_if_worthwhile()
+        return model
 
 
 def _check_fit(config: WanConfig, transformer: Any, vae: Any, folder: Path) -> None:
