@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
+from dragstream_ros.core.memory import within_memory
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.worker.protocol import FromWorker, Problem, Speed, StreamSettings
 from dragstream_ros.worker.speed_test import Costs, DragCosts, SpeedTest
 
 REAL_TIME = 1.0     # seconds of video per second of computing
+NO_MEMORY = ('The memory ran out while a lighter form of the world model was made; set keep_up to '
+             'false, or take a smaller model, picture or window.')
 SPARED_PROFILE = 'fast'     # the others are as published, however long they take
 
 
@@ -63,7 +66,8 @@ class Pace:
         use(world_model)
         speed = self._costs.speed()
         if speed < REAL_TIME and config.keep_up and hasattr(world_model, 'lighter'):
-            if (lighter := world_model.lighter(speed)) is not None:
+            lighter = within_memory(lambda: world_model.lighter(speed), NO_MEMORY)
+            if lighter is not None:
                 self._given_up.append(lighter.given_up)
                 use(lighter)
                 speed = self._costs.speed()
