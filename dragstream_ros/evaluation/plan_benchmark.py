@@ -69,8 +69,9 @@ def run_plan_benchmark(
     try:
         for systems in config.passes:
             for case in make_plan_cases(config.cases):
-                result = results.setdefault(case.name, PlanResult.of(case))
+                result = results.get(case.name) or PlanResult.of(case)
                 _decide(world_model, case, systems, config.seed, result)
+                results[case.name] = result
                 watch(result)
     except KeyboardInterrupt:
         if not results:
