@@ -114,7 +114,7 @@ def _rates(result: dict[str, Any]) -> str:
     """A row for each setting; the best of each profile is marked."""
     best = result['best']
     rows = [
-        [f'{row["profile"]}{" *" if row == best[row["profile"]] else ""}',
+        [f'{row["profile"]}{" *" if row == best.get(row["profile"]) else ""}',
          '-' if row['rate'] is None else f'{row["rate"]:g}', str(row['iterations']),
          f'{100 * row["success"]:.0f}%', _number(row['error_px'], 1), _number(row['moved'], 2),
          _number(row['moving_psnr_db'], 1),

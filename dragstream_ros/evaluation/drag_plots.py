@@ -45,9 +45,8 @@ def rate_plot(result: dict[str, Any]) -> str:
     """End-point error and ObjMC against iterations and seconds, each profile at its best rate."""
     undragged, *rows = result['rows']
     best = result['best']
-    profiles = [name for name in best if name != 'undragged']
     shown = {name: [undragged, *(row for row in rows if row['profile'] == name
-                                 and row['rate'] == best[name]['rate'])] for name in profiles}
+                                 and row['rate'] == best[name]['rate'])] for name in best}
 
     def panel(x: str, y: Callable[[dict[str, Any]], float | None], x_title: str) -> str:
         curves = [
@@ -58,7 +57,7 @@ def rate_plot(result: dict[str, Any]) -> str:
     def objmc(row: dict[str, Any]) -> float | None:
         return None if row['objmc_px'] is None else float(row['objmc_px']['value'])
 
-    return _sheet([f'{name}, rate {best[name]["rate"]:g}' for name in profiles], [
+    return _sheet([f'{name}, rate {row["rate"]:g}' for name, row in best.items()], [
         (f'{title} against {against}', panel(x, y, unit))
         for title, y in (('end-point error, px,', lambda row: row['error_px']),
                          ('ObjMC, px,', objmc))
