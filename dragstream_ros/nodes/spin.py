@@ -48,13 +48,14 @@ def run_node(
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         _spin(executor, lambda: is_told)
-        last_words(node)
-        end = time.monotonic() + LAST_WORDS_SECS
-        _spin(executor, lambda: time.monotonic() >= end)
+        if is_told:
+            last_words(node)
+            end = time.monotonic() + LAST_WORDS_SECS
+            _spin(executor, lambda: time.monotonic() >= end)
     except refusals as error:
         rclpy.logging.get_logger(make_node.__name__).error(str(error))
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):  # the latter: it has ended itself
+    except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         if node is not None:
@@ -64,7 +65,7 @@ def run_node(
 
 
 def _spin(executor: SingleThreadedExecutor, is_over: Callable[[], bool]) -> None:
-    while not is_over():
+    while rclpy.ok() and not is_over():     # a node may have ended itself
         executor.spin_once(timeout_sec=WAKE_SECS)
 
 

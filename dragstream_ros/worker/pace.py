@@ -57,7 +57,6 @@ class Pace:
         self._news: list[FromWorker] = []
         self._told = ''
         self._given_up: list[str] = []
-        self._drag_costs: dict[tuple[str, bool], DragCosts] = {}
 
         def use(model: Any) -> None:
             self.world_model, self._test = model, speed_test(model, alive)
@@ -76,15 +75,18 @@ class Pace:
                 ErrorCode.TOO_SLOW,
                 f'This computer makes {speed:.2g} s of video a second, and min_speed asks for '
                 f'{config.min_speed:g}: take a smaller model or picture, or lower min_speed.')
+        # Now, whatever is wanted later: a running stream would wait for it. An iteration costs the
+        # same in every profile.
+        ways = (False, True) if self.world_model.follows_maps else (True,)
+        spared = self.world_model.profiles[SPARED_PROFILE]
+        self._drag_costs = {guided: self._test.drag_costs(self._costs, spared, guided=guided)
+                            for guided in ways}
 
     def guidance(self, settings: StreamSettings) -> DragGuidanceConfig:
         """The settings' profile as this computer can afford it; news() says what that means."""
         profile: DragGuidanceConfig = self.world_model.profiles[settings.profile]
         guided = settings.control == 'guidance' or not self.world_model.follows_maps
-        key = (settings.profile, guided)
-        if key not in self._drag_costs:
-            self._drag_costs[key] = self._test.drag_costs(self._costs, profile, guided=guided)
-        drag = self._drag_costs[key]
+        drag = self._drag_costs[guided]
         wanted = profile.iterations_per_segment * profile.max_segments if guided else 0
         iterations, given_up = wanted, list(self._given_up)
         if self._config.keep_up and settings.profile == SPARED_PROFILE:
