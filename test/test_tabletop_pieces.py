@@ -132,7 +132,7 @@ def test_where_a_pixel_comes_from_adds_up_over_chunks() -> None:
     seen = SeenPicture.of(picture(), None)
     hidden = np.zeros((1, 128, 128), bool)
     for _ in range(2):
-        found = seen.origins(np.full((1, 2, 128, 128), (3.0, 1.0)[0], np.float32), hidden)
+        found = seen.origins(np.full((1, 2, 128, 128), 3.0, np.float32), hidden)
         seen = replace(seen, origin=found[0])
     assert seen.origin[:, 60, 60] == pytest.approx((54.0, 54.0))
     assert np.isnan(seen.origin[:, 2, 2]).all()     # came in from outside

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from dragstream_ros.evaluation.markdown import table
 from dragstream_ros.evaluation.plan_table import goal_tables, plan_tables
 
 
@@ -19,18 +20,6 @@ def describe_header(report: dict[str, Any]) -> str:
         f'{machine["load_average"][0]:.2f}, torch {machine["torch"]}\n'
         f'{report["date"]}, {commit}, weights {report["weights"]["sha256"][:12]}, '
         f'configuration {report["config_sha256"][:12]}')
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns: the first to the left, the others to the right."""
-    lines = [head, *rows]
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(head))]
-    rule = [('-' * width if column == 0 else '-' * (width - 1) + ':')
-            for column, width in enumerate(widths)]
-    return '\n'.join(
-        '| ' + ' | '.join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                          for column, (cell, width) in enumerate(zip(line, widths))) + ' |'
-        for line in (head, rule, *rows))
 
 
 def _interval(values: dict[str, float], unit: float = 1.0) -> str:

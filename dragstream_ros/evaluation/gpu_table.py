@@ -1,8 +1,9 @@
 """The GPU benchmark's numbers as Markdown tables."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+
+from dragstream_ros.evaluation.markdown import table
 
 RAN = 'ran'     # in the place of every number of a rehearsal
 
@@ -10,12 +11,6 @@ RAN = 'ran'     # in the place of every number of a rehearsal
 def describe(report: dict[str, Any]) -> str:
     """One text: the device, the grid, the parts."""
     return '\n\n'.join([_header(report), _grid(report), _parts(report), _sizes(report)])
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with its first columns as they are and numbers as text."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
 def _header(report: dict[str, Any]) -> str:
@@ -44,13 +39,13 @@ def _grid(report: dict[str, Any]) -> str:
             show(row.get('first_frame_secs'), '.2f'),
             f'{show(drag["p50"], ".2f")} / {show(drag["p95"], ".2f")}' if drag else '',
             show(None if peak is None else peak / 1e9, '.1f')])
-    return markdown(['size', 'window', 'way', 'how', 'frames/s', 'measured / derived',
-                     'first frame, s', 'drag to frame, s, p50 / p95', 'peak, GB'], rows)
+    return table(['size', 'window', 'way', 'how', 'frames/s', 'measured / derived',
+                  'first frame, s', 'drag to frame, s, p50 / p95', 'peak, GB'], rows)
 
 
 def _parts(report: dict[str, Any]) -> str:
     show = _Shown(report['rehearsal'])
-    return markdown(
+    return table(
         ['size', 'window', 'compiled', 'denoise, ms', 'of attainable', 'commit, ms',
          'guidance a chunk, ms', 'iteration fast / code / naive, ms', 'fast / naive',
          'fast of attainable', 'planned, GB'],
@@ -65,7 +60,7 @@ def _parts(report: dict[str, Any]) -> str:
 
 def _sizes(report: dict[str, Any]) -> str:
     show = _Shown(report['rehearsal'])
-    return markdown(
+    return table(
         ['size', 'encode a chunk, ms', 'decode, Wan, ms', 'decode, tiny, ms'],
         [[_size(row), *(show(1e3 * row[name], '.1f')
                         for name in ('encode', 'decode_wan', 'decode_tiny'))]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from dragstream_ros.evaluation.markdown import table
+
 
 def plan_tables(result: dict[str, Any]) -> str:
     """Who brought things where the goal has them."""
     return '\n\n'.join(
-        _table([group, 'n', 'reached [95 %]', 'distance at the end, px [95 %]',
-                'further than random, px', 'further than the simulator, px', 'CPU s per decision'],
-               [_row(name, found) for name, found in systems.items()])
+        table([group, 'n', 'reached [95 %]', 'distance at the end, px [95 %]',
+               'further than random, px', 'further than the simulator, px', 'CPU s per decision'],
+              [_row(name, found) for name, found in systems.items()])
         for group, systems in result['summary'].items())
 
 
@@ -31,11 +33,11 @@ def goal_tables(result: dict[str, Any]) -> str:
         f'{goals["window_secs"]:g} s; bound '
         f'{(1 - goals["planning_share"]) * goals["live_alone_hz"]:.2f}. The worker has grown by '
         f'{goals["worker_grew_mb"]:.1f} MB.',
-        _table(['planning_share', 'live chunks/s', 'of those alone', 'bound', 'futures/s'],
-               [[f'{found["planning_share"]:g}', f'{found["live_hz"]:.2f}',
-                 f'{100 * found["live_hz"] / load["alone_hz"]:.0f} %',
-                 f'{100 * found["bound_hz"] / load["alone_hz"]:.0f} %',
-                 f'{found["futures_hz"]:.2f}'] for found in load['shares']])])
+        table(['planning_share', 'live chunks/s', 'of those alone', 'bound', 'futures/s'],
+              [[f'{found["planning_share"]:g}', f'{found["live_hz"]:.2f}',
+                f'{100 * found["live_hz"] / load["alone_hz"]:.0f} %',
+                f'{100 * found["bound_hz"] / load["alone_hz"]:.0f} %',
+                f'{found["futures_hz"]:.2f}'] for found in load['shares']])])
 
 
 def _row(name: str, found: dict[str, Any]) -> list[str]:
@@ -51,8 +53,3 @@ def _interval(values: dict[str, float] | None) -> str:
     if values is None:
         return ''
     return f'{values["value"]:.1f} [{values["low"]:.1f}, {values["high"]:.1f}]'
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragMode
-from dragstream_ros.evaluation.bench_table import table
 from dragstream_ros.evaluation.footage.observed_drags import observe_drags
+from dragstream_ros.evaluation.markdown import table
 from dragstream_ros.evaluation.metrics import median_with_interval
 from dragstream_ros.evaluation.picture_quality import judge_picture
 from dragstream_ros.evaluation.predict import predict_frames

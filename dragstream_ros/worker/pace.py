@@ -75,19 +75,20 @@ class Pace:
                 ErrorCode.TOO_SLOW,
                 f'This computer makes {speed:.2g} s of video a second, and min_speed asks for '
                 f'{config.min_speed:g}: take a smaller model or picture, or lower min_speed.')
-        self._drag_costs: dict[bool, DragCosts] = {}    # by whether it is guided
+        self._timed: tuple[bool, DragCosts] | None = None   # whether guided, and what it costs
 
     def guidance(self, settings: StreamSettings) -> DragGuidanceConfig:
         """The settings' profile as this computer can afford it; news() says what that means.
 
-        Timed is the first way to follow drags that is asked for, which is when the model is loaded.
+        Timed is the first way to follow drags that is asked for, which is when the model is loaded;
+        an iteration costs about the same in every profile.
         """
         profile: DragGuidanceConfig = self.world_model.profiles[settings.profile]
         guided = settings.control == 'guidance' or not self.world_model.follows_maps
-        if not self._drag_costs:
-            self._drag_costs[guided] = self._test.drag_costs(self._costs, profile, guided=guided)
-        drag = self._drag_costs.get(guided)
-        if drag is None:    # a running stream is not kept waiting for a timed pass
+        if self._timed is None:
+            self._timed = guided, self._test.drag_costs(self._costs, profile, guided=guided)
+        timed_guided, drag = self._timed
+        if timed_guided != guided:  # a running stream is not kept waiting for a timed pass
             return profile
         wanted = profile.iterations_per_segment * profile.max_segments if guided else 0
         iterations, given_up = wanted, list(self._given_up)
