@@ -37,7 +37,7 @@ def complete_region(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
     rim[1:-1, 1:-1] = False
     outside = np.bincount(labels[rim], minlength=count) > 0
     shares = _shares(labels, region, count)
-    own = light[shares >= COVERED]
+    of_paint = _alike(light, light[shares >= COVERED])
     free = ~outside & (shares < CONTESTED)
     for _ in range(MOST_PIECES):
         beside, convexity = _outline(labels, region, count), _convexity(region)
@@ -46,7 +46,7 @@ def complete_region(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
             mask = labels == piece
             outline = _outline(labels, mask, count)
             side = beside[piece] / max(outline.sum(), 1)
-            is_face = any(_is_alike(light[piece], other) for other in own)
+            is_face = of_paint[piece]
             lost = convexity - _convexity(region | mask)
             if (side > longest
                     and side >= (LEAST_SIDE if is_face else LEAST_OTHER_SIDE)
@@ -90,10 +90,11 @@ def _convexity(mask: np.ndarray) -> float:
     return float(mask.sum() / filled.sum())
 
 
-def _is_alike(light: np.ndarray, other: np.ndarray) -> bool:
-    """Are two colours (3,) one paint, more or less lit?"""
-    across = np.linalg.norm(np.cross(light, other))
-    return bool(across < SAME_PAINT * max(np.linalg.norm(light) * np.linalg.norm(other), 1e-6))
+def _alike(light: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which colours (n, 3) are one paint with any of the others (m, 3), more or less lit: (n,)."""
+    across = np.linalg.norm(np.cross(light[:, None], others), axis=-1)
+    lengths = np.outer(np.linalg.norm(light, axis=-1), np.linalg.norm(others, axis=-1))
+    return np.asarray((across < SAME_PAINT * np.maximum(lengths, 1e-6)).any(-1))
 
 
 def _is_shadow(light: np.ndarray, piece: int, outside: np.ndarray) -> bool:
@@ -101,4 +102,5 @@ def _is_shadow(light: np.ndarray, piece: int, outside: np.ndarray) -> bool:
     if not outside.any():
         return False
     table = light[outside.argmax()]
-    return bool(light[piece] @ table < table @ table) and _is_alike(light[piece], table)
+    is_darker = bool(light[piece] @ table < table @ table)
+    return is_darker and bool(_alike(light[piece][None], table[None])[0])

@@ -150,6 +150,9 @@ def _stream_maker(pace: Pace) -> MakeStream:
     """Streams that are dragged by DragStream, as fast as the pace allows."""
     from dragstream_ros.core.stream import DragStream, StreamConfig
     from dragstream_ros.masks.grow_region import grow_region
+    from dragstream_ros.masks.once_per_picture import OncePerPicture
+
+    grow = OncePerPicture(grow_region)
 
     def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
         config = StreamConfig(
@@ -158,7 +161,7 @@ def _stream_maker(pace: Pace) -> MakeStream:
             seed=settings.seed,
         )
         return DragStream(
-            pace.world_model, pace.guidance(settings), config, locate, grow_region)
+            pace.world_model, pace.guidance(settings), config, locate, grow)
 
     return make_stream
 

@@ -169,7 +169,7 @@ def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piec
     top, bottom = max(int(y.min()) - 1, 0), min(int(y.max()) + 3, height)
     if left >= right or top >= bottom:
         return None
-    at_y, at_x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    at_x, at_y = grid((height, width))[:, top:bottom, left:right]
     from_x = (cos * at_x - sin * at_y + shift[0]).astype(np.float32)
     from_y = (sin * at_x + cos * at_y + shift[1]).astype(np.float32)
     cover = cv2.remap(mask.astype(np.float32), from_x, from_y, cv2.INTER_LINEAR,

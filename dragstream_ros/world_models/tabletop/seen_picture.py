@@ -5,11 +5,15 @@ piece is cut from the real picture, however many chunks ago that was, and put wh
 """
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dragstream_ros.masks.colour_pieces import colour_pieces
+from dragstream_ros.masks.once_per_picture import OncePerPicture
+
+_pieces_of = OncePerPicture(colour_pieces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class SeenPicture:
     @classmethod
     def of(cls, picture: np.ndarray, grabbed: np.ndarray | None) -> SeenPicture:
         size = picture.shape[:2]
-        return cls(picture, colour_pieces(picture), grid(size), np.zeros(size, bool), grabbed)
+        return cls(picture, _pieces_of(picture), grid(size), np.zeros(size, bool), grabbed)
 
     def origins(self, displacement: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Where each pixel of frames to come is from, (F, 2, H, W) float32, NaN if not from here.
@@ -61,6 +65,9 @@ class SeenPicture:
         return replace(self, origin=np.where(redone, np.float32(np.nan), self.origin))
 
 
+@functools.lru_cache(maxsize=4)
 def grid(size: tuple[int, int]) -> np.ndarray:
-    """The pixels themselves, (2, H, W) float32, (x, y)."""
-    return np.mgrid[:size[0], :size[1]][::-1].astype(np.float32)
+    """The pixels themselves, (2, H, W) float32, (x, y); not to be written to."""
+    pixels = np.mgrid[:size[0], :size[1]][::-1].astype(np.float32)
+    pixels.flags.writeable = False
+    return pixels
