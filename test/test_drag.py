@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dragstream_ros.core.drag import (
+    SMALLEST_SCALE,
     DragCommand,
     DragHandle,
     DragMode,
@@ -21,6 +22,7 @@ from dragstream_ros.core.drag import (
     position_at,
     resize_points,
     shift,
+    with_horizon,
 )
 
 
@@ -133,6 +135,47 @@ def test_progressive_targets_grow_and_the_last_is_the_whole_motion():
     lengths = [np.linalg.norm(pose.scaled(s / 3).delta_px) for s in range(1, 4)]
     np.testing.assert_allclose(lengths, [50 / 3, 100 / 3, 50])
     assert Pose(delta_px=np.zeros(2), angle_rad=0.6).scaled(0.5).angle_rad == 0.3
+
+
+def test_what_comes_nearer_on_a_plane_grows_as_far_as_it_comes_from_the_horizon():
+    # 100 rows below the horizon when it is grabbed, 150 in the end, 80 half-way up.
+    down, up = (with_horizon(command(handle((10, 59.5), (10, y))), -0.5).handles[0]
+                for y in (109.5, 39.5))
+    pose = pose_at(down, 1.0, 1.0)
+    assert pose.scale == pytest.approx(1.5)
+    np.testing.assert_allclose(pose.apply(np.array([[10, 59.5], [14, 55.5]])),
+                               [(10, 109.5), (16, 103.5)])
+    assert pose_at(up, 1.0, 1.0).scale == pytest.approx(0.8)
+    assert pose.scaled(0.5).scale == pose_at(down, 0.5, 1.0).scale == pytest.approx(1.25)
+
+
+def test_without_a_horizon_or_above_it_things_keep_their_size():
+    drag = command(handle((10, 20), (10, 70)))
+    assert with_horizon(drag, None) is drag
+    in_the_sky = with_horizon(drag, 0.5).handles[0]
+    assert pose_at(in_the_sky, 1.0, 1.0).scale == 1.0
+    assert pose_at(with_horizon(command(handle((10, 70), (10, 0))), 0.5).handles[0], 1.0, 1.0
+                   ).scale == SMALLEST_SCALE
+
+
+@pytest.mark.parametrize('pose', [
+    Pose(delta_px=np.array([3.0, -4.0])),
+    Pose(delta_px=np.zeros(2), angle_rad=0.7, centre_px=np.array([5.0, 6.0])),
+    Pose(delta_px=np.array([3.0, -4.0]), scale=1.3, centre_px=np.array([5.0, 6.0])),
+])
+def test_a_motion_can_be_undone(pose):
+    points = np.array([[0.0, 0.0], [7.0, -2.0]])
+    np.testing.assert_allclose(pose.back().apply(pose.apply(points)), points, atol=1e-12)
+
+
+def test_half_a_way_grown_it_goes_on_from_there():
+    mask = np.zeros((80, 100), bool)
+    mask[20:30, 40:50] = True
+    grabbed = with_horizon(command(handle((44.5, 24.5), (44.5, 64.5), mask=mask)), -0.5)
+    later = advance(grabbed, 0.5).handles[0]
+    assert later.mask.sum() == pytest.approx(100 * (85 / 65) ** 2, rel=0.2)
+    now, then = pose_at(grabbed.handles[0], 1.0, 1.0).scale, pose_at(later, 0.5, 0.5).scale
+    assert pose_at(grabbed.handles[0], 0.5, 1.0).scale * then == pytest.approx(now, rel=0.01)
 
 
 def test_below_half_a_pixel_everywhere_a_drag_is_a_noop():

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation, advance
+from dragstream_ros.core.drag import (
+    DragCommand,
+    DragHandle,
+    DragMode,
+    Operation,
+    advance,
+    with_horizon,
+)
 from dragstream_ros.core.held import RIM_PX, Held, with_regions
 from dragstream_ros.masks.grow_region import grow_region
 
@@ -54,6 +61,16 @@ def test_what_is_held_is_where_it_is_dragged_as_it_was_grabbed() -> None:
     assert np.array_equal(end[0] > 0.5, expected)
     assert end[:, 65, 75] * 255 == pytest.approx([220, 30, 30], abs=0.1)
     assert np.array_equal(half_way[0] > 0.5, np.roll(expected, (-10, -20), (0, 1)))
+
+
+def test_what_is_held_grows_as_it_comes_nearer() -> None:
+    pixels = picture()
+    away = with_horizon(drag((34.5, 44.5), (34.5, 94.5), mask=mask_of(pixels)), -0.5)
+    shown = Held.of(away, pixels, HALF_WAY_AND_END).put(frames()).numpy()[-1, 0] > 0.5
+    rows, columns = np.nonzero(shown)
+    # 109 rows below the horizon it was 10 px wide, and now it is 159 below.
+    assert np.ptp(rows) + 1 == pytest.approx(14.6, abs=1) and np.ptp(columns) == np.ptp(rows)
+    assert (columns.mean(), rows.mean()) == pytest.approx((34.5, 94.5), abs=0.3)
 
 
 def test_it_covers_the_pixels_that_show_it_and_what_is_frozen() -> None:

@@ -232,6 +232,18 @@ def test_a_chunk_says_what_is_held_and_how_far_it_is_asked_to_have_moved(model) 
         assert moved == pytest.approx(chunk.tracks_px[0], abs=1e-4)
 
 
+@pytest.mark.parametrize(('profile', 'grows'), [('fast', True), ('code', False)])
+def test_what_comes_nearer_grows_but_not_by_the_published_methods(model, profile, grows) -> None:
+    guidance = replace(DragGuidanceConfig.profile(profile), iterations_per_segment=1,
+                       max_segments=1)
+    stream = DragStream(model, guidance, StreamConfig(control='guidance'))
+    stream.reset(pictures(6), [i * PERIOD_NS for i in range(6)])
+    stream.push_drag(drag((40, 20), (40, 100), radius_px=8.0))
+    (last,) = drained(stream)[-1].poses[-1]
+    expected = (100.5 - model.horizon * 128) / (20.5 - model.horizon * 128)
+    assert last.scale == (pytest.approx(expected) if grows else 1.0)
+
+
 def test_a_branch_predicts_the_same_past_and_leaves_the_stream_alone(model) -> None:
     stream = started(model)
     expected = drained(started(model))

@@ -115,6 +115,24 @@ def test_of_a_piece_that_is_taken_in_part_the_rest_is_put() -> None:
     assert (columns.min(), columns.max()) == (64, 78)
 
 
+def test_a_piece_that_has_gone_leaves_no_rim_of_mixed_colours() -> None:
+    pixels = picture()
+    pixels[49:71, 39:71][~np.pad(np.ones((20, 30), bool), 1)] = (160, 65, 65)
+    shift = np.zeros((128, 128, 2))
+    shift[50:70, 85:115, 0] = 45.0
+    where = origins(shift)
+    where[:, :, 50:70, 40:70] = np.nan         # the flow knows what is hidden, and fills it
+    labels = np.ones((128, 128), np.int32)
+    labels[50:70, 40:70] = 2
+    filled = pixels.copy()
+    filled[50:70, 40:70] = 100
+    pieces = RigidPieces.of(labels, where, SURE)
+    frames, _ = pieces.put(torch.from_numpy(filled).permute(2, 0, 1)[None].float() / 255, pixels)
+    shown = (frames[0].permute(1, 2, 0) * 255).round().numpy()
+    assert (shown[40:80, 30:80] == 100).all()
+    assert (shown[52:68, 87:113] == (220, 30, 30)).all()
+
+
 def test_a_piece_that_leaves_the_picture_is_gone() -> None:
     assert not put(np.array((-90.0, 0.0))).any()
 

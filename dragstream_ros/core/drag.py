@@ -17,6 +17,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 
 NOOP_BELOW_PX = 0.5
 SHORTEST_ARM_PX = 0.5
+SMALLEST_SCALE = 0.1    # of what is dragged to the horizon and beyond
 
 
 class Operation(enum.IntEnum):
@@ -44,6 +45,8 @@ class DragHandle:
         of turn for ROTATE), arriving at the command's duration.
     mask: (H, W) bool, the region at command time; None: a disc of radius_px around path_px[0], and
         without a radius what stands out there in the picture.
+    horizon_px: the row where the plane ends that a TRANSLATE goes along: what comes nearer grows.
+        None: it keeps its size.
     """
 
     path_px: np.ndarray
@@ -52,6 +55,7 @@ class DragHandle:
     centre_px: np.ndarray | None = None
     mask: np.ndarray | None = None
     radius_px: float | None = None
+    horizon_px: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,10 +77,11 @@ class DragCommand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pose:
-    """A rigid motion in the picture: a shift, or a turn about centre_px where that is given."""
+    """A motion in the picture: turned about centre_px and grown from there, if given; shifted."""
 
     delta_px: np.ndarray
     angle_rad: float = 0.0
+    scale: float = 1.0
     centre_px: np.ndarray | None = None
 
     def apply(self, points_px: np.ndarray) -> np.ndarray:
@@ -85,14 +90,24 @@ class Pose:
             return points_px + self.delta_px
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
         # Rows are points, hence the transpose of the usual matrix; y down makes it clockwise.
-        turn = np.array([[cos, sin], [-sin, cos]])
-        return (points_px - self.centre_px) @ turn + self.centre_px
+        turn = self.scale * np.array([[cos, sin], [-sin, cos]])
+        return (points_px - self.centre_px) @ turn + (self.centre_px + self.delta_px)
+
+    def back(self) -> Pose:
+        """The motion that undoes this one."""
+        return Pose(
+            delta_px=-self.delta_px,
+            angle_rad=-self.angle_rad,
+            scale=1.0 / self.scale,
+            centre_px=None if self.centre_px is None else self.centre_px + self.delta_px,
+        )
 
     def scaled(self, fraction: float) -> Pose:
         """This share of the motion: what segment s of S asks for at fraction s / S."""
         return Pose(
             delta_px=self.delta_px * fraction,
             angle_rad=self.angle_rad * fraction,
+            scale=1.0 + (self.scale - 1.0) * fraction,
             centre_px=self.centre_px,
         )
 
@@ -111,8 +126,12 @@ def pose_at(handle: DragHandle, t_secs: float, duration_secs: float) -> Pose:
     if handle.operation == Operation.ROTATE:
         angle = float(np.interp(t_secs, times_secs, _cumulated(_turns(handle))))
         return Pose(delta_px=np.zeros(2), angle_rad=angle, centre_px=handle.centre_px)
+    grabbed = handle.path_px[0]
     position = np.array([np.interp(t_secs, times_secs, axis) for axis in handle.path_px.T])
-    return Pose(delta_px=position - handle.path_px[0])
+    if handle.horizon_px is None:
+        return Pose(delta_px=position - grabbed)
+    scale = _growth(grabbed[1], position[1], handle.horizon_px)
+    return Pose(delta_px=position - grabbed, scale=scale, centre_px=grabbed)
 
 
 def poses_at(command: DragCommand, times_secs: np.ndarray) -> list[list[Pose]]:
@@ -166,6 +185,15 @@ def advance(command: DragCommand, t_secs: float) -> DragCommand:
     )
 
 
+def with_horizon(command: DragCommand, horizon: float | None) -> DragCommand:
+    """The command seen by a camera with its horizon there, in heights from the picture's top."""
+    if horizon is None:
+        return command
+    horizon_px = horizon * command.image_size[1] - 0.5
+    return replace(command, handles=tuple(
+        replace(handle, horizon_px=horizon_px) for handle in command.handles))
+
+
 def shift(command: DragCommand, deltas_px: Sequence[np.ndarray]) -> DragCommand:
     """The command for handles that have moved by themselves: one displacement (2,) per handle.
 
@@ -216,7 +244,7 @@ def _validate_handle(handle: DragHandle, image_size: tuple[int, int], name: str)
         ErrorCode.DRAG_INVALID,
         f'{name} has a path of shape {path_px.shape}; it must be (N, 2).',
     )
-    numbers = (path_px, handle.radius_px, handle.times_secs, handle.centre_px)
+    numbers = (path_px, handle.radius_px, handle.times_secs, handle.centre_px, handle.horizon_px)
     _require(
         all(np.isfinite(x).all() for x in numbers if x is not None),
         ErrorCode.DRAG_NOT_FINITE,
@@ -318,10 +346,9 @@ def _moved(mask: np.ndarray | None, pose: Pose) -> np.ndarray | None:
     """The mask after the motion: every pixel looks back to where it came from."""
     if mask is None:
         return None
-    back = Pose(delta_px=-pose.delta_px, angle_rad=-pose.angle_rad, centre_px=pose.centre_px)
     height, width = mask.shape
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
-    source = back.apply(pixels.astype(np.float64))
+    source = pose.back().apply(pixels.astype(np.float64))
     moved = np.zeros_like(mask)
     seen = _inside(source, (width, height))
     x, y = np.rint(source[seen]).astype(int).T
@@ -345,6 +372,14 @@ def _turns(handle: DragHandle) -> np.ndarray:
     arms = handle.path_px - handle.centre_px
     angles = np.arctan2(arms[:, 1], arms[:, 0])
     return np.pi - np.mod(np.pi - np.diff(angles), 2.0 * np.pi)
+
+
+def _growth(grabbed_y_px: float, y_px: float, horizon_px: float) -> float:
+    """How much larger a thing of the plane looks in row y_px than where it was grabbed."""
+    below_px = grabbed_y_px - horizon_px
+    if below_px <= 0.0:     # in the sky
+        return 1.0
+    return max((y_px - horizon_px) / below_px, SMALLEST_SCALE)
 
 
 def _cumulated(steps: np.ndarray) -> np.ndarray:

@@ -22,7 +22,15 @@ class CellPose:
 
     delta_cells: tuple[float, float]
     angle_rad: float = 0.0
+    scale: float = 1.0
     centre_cells: tuple[float, float] | None = None
+
+    def back(self) -> CellPose:
+        """The motion that undoes this one."""
+        (delta_x, delta_y), centre = self.delta_cells, self.centre_cells
+        return CellPose(
+            delta_cells=(-delta_x, -delta_y), angle_rad=-self.angle_rad, scale=1.0 / self.scale,
+            centre_cells=None if centre is None else (centre[0] + delta_x, centre[1] + delta_y))
 
 
 def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int, int]) -> CellPose:
@@ -33,7 +41,8 @@ def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int,
         return CellPose(delta_cells=(delta_x, delta_y))
     x, y = resize_points(pose.centre_px, image_size, latent_size).tolist()
     return CellPose(
-        delta_cells=(delta_x, delta_y), angle_rad=pose.angle_rad, centre_cells=(x, y)
+        delta_cells=(delta_x, delta_y), angle_rad=pose.angle_rad, scale=pose.scale,
+        centre_cells=(x, y),
     )
 
 
@@ -116,10 +125,8 @@ def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
     h, w = mask.shape
     if not mask.any():
         return slice(0, 0), slice(0, 0)
-    back = CellPose(delta_cells=(-pose.delta_cells[0], -pose.delta_cells[1]),
-                    angle_rad=-pose.angle_rad, centre_cells=pose.centre_cells)
     corner_x, corner_y = box_corners(mask).unbind(-1)
-    x, y = _before(corner_x, corner_y, back)
+    x, y = _before(corner_x, corner_y, pose.back())
 
     def along(corners: torch.Tensor, size: int) -> slice:
         first, last = math.floor(float(corners.min())) - 1, math.ceil(float(corners.max())) + 2
@@ -165,10 +172,11 @@ def _before(
     x: torch.Tensor, y: torch.Tensor, pose: CellPose
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Where what is now at (x, y) was before the motion."""
+    x, y = x - pose.delta_cells[0], y - pose.delta_cells[1]
     if pose.centre_cells is None:
-        return x - pose.delta_cells[0], y - pose.delta_cells[1]
+        return x, y
     centre_x, centre_y = pose.centre_cells
-    cos, sin = math.cos(pose.angle_rad), math.sin(pose.angle_rad)
+    cos, sin = (turn(pose.angle_rad) / pose.scale for turn in (math.cos, math.sin))
     x, y = x - centre_x, y - centre_y
     return cos * x + sin * y + centre_x, cos * y - sin * x + centre_y
 

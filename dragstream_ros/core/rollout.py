@@ -74,6 +74,8 @@ class ChunkPredictor:
     """Predicts chunks with one world model, following drags by its maps, by guidance or by both.
 
     A model that was not trained with maps is always guided.
+
+    holds: the first guess has what is held in its place.
     """
 
     def __init__(self, world_model: WorldModel, guidance: DragGuidance, *, control: Control,
@@ -81,6 +83,7 @@ class ChunkPredictor:
         self.world_model = world_model
         self.guidance = guidance
         self.guided = control != 'conditioned' or not world_model.follows_maps
+        self.holds = not self.guided or guidance.config.start_from_held
         self.told = control != 'guidance' and world_model.follows_maps
         self._seed = seed
 
@@ -161,7 +164,7 @@ class ChunkPredictor:
 
     def _held(self, rollout: Rollout, command: DragCommand | None,
               times_secs: np.ndarray) -> Held | None:
-        if command is None or (self.guided and not self.guidance.config.start_from_held):
+        if command is None or not self.holds:
             return None
         assert rollout.grabbed is not None
         return Held.of(command, rollout.grabbed, self._per_latent(times_secs))

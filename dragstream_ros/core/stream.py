@@ -23,6 +23,7 @@ from dragstream_ros.core.drag import (
     is_noop,
     poses_at,
     validate_command,
+    with_horizon,
 )
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
@@ -282,10 +283,13 @@ class DragStream:
         reference = None
         if self._predictor.guided:
             reference = newest or self._real_reference()
-        return replace(rollout, command=self._with_regions(command, rollout.frame),
+        return replace(rollout, command=self._grasped(command, rollout.frame),
                        grabbed=rollout.frame, reference=reference, drag_id=command.drag_id)
 
-    def _with_regions(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
+    def _grasped(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
+        """What the operator means: which region of the picture, and how that looks elsewhere."""
+        if self._predictor.holds:
+            command = with_horizon(command, getattr(self.world_model, 'horizon', None))
         return command if self._grow is None else with_regions(command, picture, self._grow)
 
     def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:
@@ -347,7 +351,7 @@ class DragStream:
         assert newest is not None
         self._command, self._fresh_drag = None, False
         before = self._rollout.neighbours
-        command = self._with_regions(command, self._rollout.frame)
+        command = self._grasped(command, self._rollout.frame)
         rollout = replace(self._rollout, context=newest.conditions.context,
                           frame=newest.conditions.newest, grabbed=self._rollout.frame,
                           reference=newest,

@@ -48,6 +48,7 @@ class TabletopWorldModel(nn.Module):
     frame_period_secs = 0.1
     frames_per_latent = 1
     follows_maps = True
+    horizon = -1.9      # of the simulation's cameras, on the average (simulation/camera.py)
     profiles = PROFILES
 
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),

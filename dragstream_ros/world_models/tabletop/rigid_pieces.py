@@ -42,10 +42,13 @@ class RigidPieces:
     """The moving pieces of F frames, by frame, the one most in front last.
 
     moved: (F, H, W) bool, where the flow has them; what they do not cover of that is a hole.
+    rims: (F, H, W) bool, where the flow has what they touched when they were seen: it shows some of
+    their colours, as an edge in a picture does.
     """
 
     pieces: Sequence[Sequence[Piece]]
     moved: torch.Tensor
+    rims: np.ndarray
 
     @classmethod
     def of(cls, labels: np.ndarray, origins: np.ndarray, sure: np.ndarray,
@@ -58,8 +61,8 @@ class RigidPieces:
         """
         found = [_pieces_of(labels, origin, sure[index], None if gone is None else gone[index])
                  for index, origin in enumerate(origins)]
-        return cls([pieces for pieces, _ in found],
-                   torch.from_numpy(np.stack([moved for _, moved in found])))
+        pieces, moved, rims = zip(*found)
+        return cls(pieces, torch.from_numpy(np.stack(moved)), np.stack(rims))
 
     def put(self, frames: torch.Tensor, picture: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (F, 3, H, W) in 0..1 with the pieces of (H, W, 3) uint8 RGB in place.
@@ -69,7 +72,9 @@ class RigidPieces:
         shown = frames.permute(0, 2, 3, 1).numpy().copy()
         covered = np.zeros(shown.shape[:3], np.float32)
         colours = picture.astype(np.float32) / 255
-        for frame, whole, pieces in zip(shown, covered, self.pieces, strict=True):
+        for frame, whole, pieces, rim, moved in zip(
+                shown, covered, self.pieces, self.rims, self.moved.numpy(), strict=True):
+            _clear(frame, rim, moved)
             for piece in pieces:
                 cut = cv2.remap(colours, piece.from_x, piece.from_y, cv2.INTER_LINEAR,
                                 borderMode=cv2.BORDER_REPLICATE)
@@ -89,8 +94,11 @@ class RigidPieces:
 
 
 def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
-               gone: np.ndarray | None) -> tuple[list[Piece], np.ndarray]:
-    """The pieces of one frame, the least seen first, and where the flow has them, (H, W) bool."""
+               gone: np.ndarray | None) -> tuple[list[Piece], np.ndarray, np.ndarray]:
+    """One frame's pieces, the least seen first, and where the flow has them, and their rims.
+
+    Both (H, W) bool.
+    """
     height, width = labels.shape
     here = grid((height, width)).reshape(2, -1)
     known = ~np.isnan(origin[0].reshape(-1))
@@ -120,7 +128,22 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
             covered = made.cover > 0.5
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
             found.append((float(share), made))
-    return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing]
+    left = moves[labels] if gone is None else moves[labels] | gone
+    rim = cv2.dilate(left.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~left
+    rims = (seen & rim[y, x]).reshape(labels.shape)
+    return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing], rims
+
+
+def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
+    """Give the rim (H, W) bool of a frame (H, W, 3) the colours beside it that are not gone."""
+    clean = ~(rim | gone)
+    if not rim.any() or not clean.any():
+        return
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~clean).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.float32)
+    colours[nearest[clean]] = frame[clean]
+    frame[rim] = colours[nearest[rim]]
 
 
 def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray, count: int,
