@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from session_maker import (
     CAMERA_SIZE,
     TEXTURE,
+    Clock,
     codes,
     drag,
     frames,
     make_session,
     run,
 )
+from stub_world_model import StubStream
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.lanes import Lanes
+from dragstream_ros.planning.score import score_future
 from dragstream_ros.worker.goal_queue import MOST_GOALS
 from dragstream_ros.worker.protocol import (
     ANY_SIZE,
@@ -256,6 +261,87 @@ def test_goals_take_their_share_of_the_time_while_the_live_stream_has_work(plann
         # At any moment, to within one turn.
         assert secs[True] - planning_share * sum(secs.values()) <= 0.3
     assert secs[True] / sum(secs.values()) == pytest.approx(planning_share, abs=0.01)
+
+
+class Bill:
+    """What the clock was moved on for, s; work that is slow moves it."""
+
+    def __init__(self, clock, monkeypatch) -> None:
+        self.secs = {'live': 0.0, 'goals': 0.0}
+        self._clock, self._patch = clock, monkeypatch
+
+    def slow(self, place: str, secs: float, work: Callable) -> None:
+        """Let the function at a place take its time for a goal."""
+        def slow_work(*arguments):
+            self.spend('goals', secs)
+            return work(*arguments)
+
+        self._patch.setattr(place, slow_work)
+
+    def slow_chunks(self, session: PredictionSession, secs: float) -> None:
+        """Every chunk takes its time; those of the session's own stream are live."""
+        predict = StubStream._predict
+
+        def slow_predict(stream: StubStream):
+            self.spend('live' if stream is session._stream else 'goals', secs)
+            return predict(stream)
+
+        self._patch.setattr(StubStream, '_predict', slow_predict)
+
+    def spend(self, who: str, secs: float) -> None:
+        self._clock.now += secs
+        self.secs[who] += secs
+
+
+@pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
+def test_beginning_following_and_scoring_are_of_the_share_of_goals(
+        clock, monkeypatch, planning_share):
+    session, bill = make_session(clock, planning_share=planning_share), Bill(clock, monkeypatch)
+    bill.slow_chunks(session, 1.0)
+    bill.slow('dragstream_ros.worker.drag_follower.track_points', 1.5,
+              lambda before, after, points_px: (points_px, np.ones(len(points_px), bool)))
+    bill.slow('dragstream_ros.worker.goal.score_future', 2.0, score_future)
+    for number in range(300):
+        then, now = 0.5 * number, 0.5 * number + 0.1   # a new picture: the live stream has work
+        session.feed(frames(then, now))
+        if not session._goals:
+            start_goal(session, drag((40, 40), (80, 40), t_secs=then), goal_id=number)
+        session.step()
+    total = sum(bill.secs.values())
+    assert bill.secs['goals'] / total == pytest.approx(planning_share, abs=5.0 / total)
+
+
+def test_a_cancelled_goal_is_computed_no_further(session, monkeypatch):
+    session.feed(frames(0.0))
+    bill = Bill(Clock(), monkeypatch)
+    bill.slow_chunks(session, 1.0)
+    start_goal(session, *[TO_THE_RIGHT] * 8, horizon_secs=10.0)
+    for _ in range(4):
+        session.step()
+    before = bill.secs['goals']
+    session.handle(CancelGoal(goal_id=1))
+    run(session)
+    assert bill.secs['goals'] == before > 0
+
+
+def test_candidates_that_grab_the_same_are_followed_to_the_newest_frame_once(
+        session, monkeypatch):
+    n_calls = 0
+
+    def count(before, after, points_px):
+        nonlocal n_calls
+        n_calls += 1
+        return points_px + 1.0, np.ones(len(points_px), bool)
+
+    monkeypatch.setattr('dragstream_ros.worker.drag_follower.track_points', count)
+    session.feed(frames(0.0, 0.1, 0.2))
+    start_goal(session, *(drag((40, 40), (40 + 4 * i, 44)) for i in range(6)), goal_id=1)
+    assert n_calls == 2     # once for each of the later frames
+    start_goal(session, drag((40, 40), (80, 40)), drag((60, 40), (80, 40)), goal_id=2)
+    assert n_calls == 6
+    found = [future for event in of(GoalProgress, run(session)) if event.goal_id == 1
+             for future in event.futures]
+    assert {future.chunk.tracks_px.shape for future in found} == {(1, 8, 2)}
 
 
 def test_who_rested_is_owed_nothing():

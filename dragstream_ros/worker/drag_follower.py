@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,41 @@ from dragstream_ros.worker.frame_intake import HISTORY_SECS, ModelFrame
 NS = 1_000_000_000
 AHEAD_SECS = 1.0  # the image dragged on may still be on its way to us
 
+# Where points (n, 2) of one frame are in a later one; raises DRAG_LOST.
+Follow = Callable[[ModelFrame, ModelFrame, np.ndarray], np.ndarray]
+
+
+def follow(before: ModelFrame, after: ModelFrame, points_px: np.ndarray) -> np.ndarray:
+    """Where points (n, 2) of one frame are in a later one.
+
+    :raises DragStreamError: DRAG_LOST
+    """
+    if before is after:
+        return points_px
+    points_px, found = track_points(before.pixels, after.pixels, points_px)
+    if not found.all():
+        raise DragStreamError(
+            ErrorCode.DRAG_LOST,
+            f'Handle {int(np.argmin(found))} could not be followed to the newest image; '
+            'grab something with more texture, or drag again.',
+        )
+    return points_px
+
+
+def follow_once() -> Follow:
+    """The same, for many drags of one thing: the same points are followed once."""
+    known: dict[tuple[ModelFrame, ModelFrame, bytes], np.ndarray] = {}
+
+    def follow_or_recall(
+        before: ModelFrame, after: ModelFrame, points_px: np.ndarray
+    ) -> np.ndarray:
+        key = before, after, points_px.tobytes()
+        if key not in known:
+            known[key] = follow(before, after, points_px)
+        return known[key]
+
+    return follow_or_recall
+
 
 class DragFollower:
     """A command in model pixels, bound to the frame it was given on.
@@ -23,11 +58,14 @@ class DragFollower:
     command: as given, with that frame's stamp.
     """
 
-    def __init__(self, command: DragCommand, frames: Sequence[ModelFrame]) -> None:
+    def __init__(
+        self, command: DragCommand, frames: Sequence[ModelFrame], follow: Follow = follow
+    ) -> None:
         """Look up the frame among those kept, oldest first; none for a drag on a predicted image.
 
         :raises DragStreamError: DRAG_STALE, the frame is not kept
         """
+        self._follow = follow
         self._given = (command.drag_id, command.stamp_ns)
         self._frame = _frame_dragged_on(command.stamp_ns, frames) if frames else None
         if self._frame is not None:
@@ -53,7 +91,7 @@ class DragFollower:
         followed = {tuple(grabbed): now for grabbed, now in zip(self._grabbed_px, self._points_px)}
         newer._points_px = np.array([
             followed[point] if (point := tuple(grabbed)) in followed
-            else _follow(self._first_frame, self._frame, grabbed[None])[0]
+            else self._follow(self._first_frame, self._frame, grabbed[None])[0]
             for grabbed in newer._grabbed_px])
         return newer
 
@@ -66,26 +104,13 @@ class DragFollower:
             return self.command
         for frame in frames:
             if self._frame.stamp_ns < frame.stamp_ns <= until_ns:
-                self._points_px = _follow(self._frame, frame, self._points_px)
+                self._points_px = self._follow(self._frame, frame, self._points_px)
                 self._frame = frame
         return shift(self.command, list(self._points_px - self._grabbed_px))
 
 
 def _grabbed_px(command: DragCommand) -> np.ndarray:
     return np.array([handle.path_px[0] for handle in command.handles], np.float64)
-
-
-def _follow(before: ModelFrame, after: ModelFrame, points_px: np.ndarray) -> np.ndarray:
-    if before is after:
-        return points_px
-    points_px, found = track_points(before.pixels, after.pixels, points_px)
-    if not found.all():
-        raise DragStreamError(
-            ErrorCode.DRAG_LOST,
-            f'Handle {int(np.argmin(found))} could not be followed to the newest image; '
-            'grab something with more texture, or drag again.',
-        )
-    return points_px
 
 
 def _frame_dragged_on(stamp_ns: int, frames: Sequence[ModelFrame]) -> ModelFrame:

@@ -16,7 +16,7 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.goal_distance import Encode, PlanningGoal
 from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.rollouts import Rollouts
-from dragstream_ros.worker.drag_follower import DragFollower
+from dragstream_ros.worker.drag_follower import DragFollower, Follow, follow, follow_once
 from dragstream_ros.worker.frame_intake import ModelFrame
 from dragstream_ros.worker.goal import Goal, Packing
 from dragstream_ros.worker.goal_queue import GoalQueue
@@ -272,12 +272,15 @@ class PredictionSession:
         return _warnings(message.command)
 
     def _start_goal(self, message: StartGoal) -> list[FromWorker]:
+        started = self._clock()
         try:
             if message.generation < self._generation:
                 raise DragStreamError(ErrorCode.CANCELLED, STARTED_OVER)
             self._goals.add(lambda: self._begin(message))
         except DragStreamError as error:
             return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
+        finally:    # also where it was in vain: the live stream waited
+            self._turns.took(self._clock() - started, planning=True)
         return [warning for command in message.candidates if command is not None
                 for warning in _warnings(command)]
 
@@ -288,14 +291,14 @@ class PredictionSession:
             raise DragStreamError(
                 ErrorCode.DRAG_BEFORE_FIRST_IMAGE, 'No camera image has come yet; wait for one.')
         assert self._camera_size is not None
-        commands = []
+        commands, once = [], follow_once()
         for command in message.candidates:
             if command is not None and command.mode is DragMode.EDIT:
                 raise DragStreamError(
                     ErrorCode.DRAG_INVALID,
                     'An edit redoes the live prediction; a goal needs drags of mode ANIMATE.')
-            commands.append(
-                None if command is None else self._grab(command).located(self._frames, source_ns))
+            commands.append(None if command is None else self._grab(
+                command, follow=once).located(self._frames, source_ns))
         query_px, goal_px = self._points(message, source_ns)
         goal_image = message.goal_image
         if goal_image is not None and goal_image.shape[1::-1] != self._camera_size:
@@ -338,7 +341,8 @@ class PredictionSession:
         query = self._grab(query).located(self._frames, source_ns)
         return np.array([handle.path_px[0] for handle in query.handles]), goal_px
 
-    def _grab(self, command: DragCommand, live: LiveDrag | None = None) -> DragFollower:
+    def _grab(self, command: DragCommand, live: LiveDrag | None = None,
+              follow: Follow = follow) -> DragFollower:
         """Bring a command to model pixels and bind it to the frame it was given on.
 
         :param live: what it may be a newer path of
@@ -353,7 +357,7 @@ class PredictionSession:
         if is_on_prediction:  # where things are as the operator saw them
             return DragFollower(command, ())
         followed = None if live is None else live.with_path(command)
-        return followed or DragFollower(command, self._frames)
+        return followed or DragFollower(command, self._frames, follow)
 
     def _is_on_prediction(self, command: DragCommand) -> bool:
         """Given on a predicted image; in anchored mode these are redone by edits alone."""
