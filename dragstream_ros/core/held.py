@@ -1,7 +1,8 @@
 """What a drag holds, in pixels: which region of which picture, and where every frame has it.
 
 The region comes with the drag, or is grown around the touched point.  What is held is put where it
-is dragged exactly as it was grabbed, shifted or turned; the model has to fit the rest to it.
+is dragged as it was grabbed: shifted, or turned, and grown where it comes nearer to the camera; the
+model has to fit the rest to it.
 """
 from __future__ import annotations
 
