@@ -22,10 +22,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from dragstream_ros.action import Predict
 from dragstream_ros.adapters.image import byte_array, encode_jpeg, image_from_array
 from dragstream_ros.adapters.stamp import ns_from_stamp, stamp_from_ns
 from dragstream_ros.msg import Drag, DragHandle, PredictedClip, PredictionInfo
@@ -247,6 +249,23 @@ class Bench:
     def transition(self, number: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=number))
         return self.call(ChangeState, '/predictor/change_state', request).success
+
+
+@contextlib.contextmanager
+def planner_bench() -> Iterator[Bench]:
+    """A predictor that films, and a bench with a client of the action `predict`."""
+    with claimed_domain() as domain:
+        predictor, bench = PredictorProcess(), Bench(domain)
+        try:
+            bench.start_filming()
+            bench.client = ActionClient(bench.node, Predict, 'predict')
+            bench.until(bench.client.server_is_ready)
+            yield bench
+            bench.client.destroy()
+            assert predictor.process.poll() is None and 'Traceback' not in predictor.log
+        finally:
+            bench.close()
+            predictor.kill()
 
 
 def stamp_of(message) -> int:

@@ -14,7 +14,7 @@ from dragstream_ros.evaluation.plan_goals import PlanGoalsConfig, run_plan_goals
 
 SOME = PlanGoalsConfig(
     candidates=4, answers=1, goals=int(os.environ.get('DRAGSTREAM_TEST_GOALS', '20')),
-    alone_secs=4.0, image_size=(160, 120), world_model='stub_world_model:load')
+    stretches=2, alone_secs=2.0, image_size=(160, 120), world_model='stub_world_model:load')
 ANSWERS = {ErrorCode.OK.name, ErrorCode.CANCELLED.name, ErrorCode.DEADLINE_PASSED.name}
 
 

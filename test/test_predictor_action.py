@@ -13,11 +13,9 @@ from predictor_harness import (
     PATIENCE,
     PICTURE,
     Bench,
-    PredictorProcess,
-    claimed_domain,
+    planner_bench,
     stamp_of,
 )
-from rclpy.action import ActionClient
 from std_msgs.msg import Header
 
 from dragstream_ros.action import Predict
@@ -29,17 +27,8 @@ from dragstream_ros.worker.goal_queue import MOST_GOALS
 
 @pytest.fixture(scope='module')
 def bench() -> Iterator[Bench]:
-    with claimed_domain() as domain:
-        predictor, bench = PredictorProcess(), Bench(domain)
-        try:
-            bench.start_filming()
-            bench.client = ActionClient(bench.node, Predict, 'predict')
-            bench.until(bench.client.server_is_ready)
-            yield bench
-            bench.client.destroy()
-        finally:
-            bench.close()
-            predictor.kill()
+    with planner_bench() as bench:
+        yield bench
 
 
 def send(bench: Bench, *candidates: Drag, horizon_secs: float = 0.8, **fields):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from predictor_harness import Bench, PredictorProcess, claimed_domain
+from predictor_harness import Bench, planner_bench
 from rclpy.action import ActionClient
 from rclpy.qos import qos_profile_action_status_default
 
@@ -36,19 +36,8 @@ rclpy.spin(node)
 
 @pytest.fixture(scope='module')
 def bench() -> Iterator[Bench]:
-    with claimed_domain() as domain:
-        predictor = PredictorProcess(horizon_secs=0.8)
-        bench = Bench(domain)
-        try:
-            bench.start_filming()
-            bench.client = ActionClient(bench.node, Predict, 'predict')
-            bench.until(bench.client.server_is_ready)
-            yield bench
-            bench.client.destroy()
-            assert predictor.process.poll() is None and 'Traceback' not in predictor.log
-        finally:
-            bench.close()
-            predictor.kill()
+    with planner_bench() as bench:
+        yield bench
 
 
 def send(bench: Bench, **fields):

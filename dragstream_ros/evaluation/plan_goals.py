@@ -7,13 +7,14 @@ process of its own, which is killed.
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,8 @@ rclpy.init()
 node = rclpy.create_node('doomed')
 client = ActionClient(node, Predict, 'predict')
 client.wait_for_server()
+print('ready', flush=True)
+input()
 client.send_goal_async(
     Predict.Goal(candidates=[Drag()] * 8, horizon_secs=2.0),
     feedback_callback=lambda message: print('served', flush=True))
@@ -64,14 +67,16 @@ rclpy.spin(node)
 class PlanGoalsConfig:
     """answers: goals of so many candidates that are timed. goals: that things happen to.
 
-    at_once: of the goals. alone_secs: that the live stream is measured with no goal beside it.
+    at_once: of the goals. stretches: that they are sent in; alone_secs: that the live stream is
+    measured with no goal beside it, before, between and after them.
     """
 
     candidates: int = 16
     answers: int = 3
     goals: int = 100
     at_once: int = 3
-    alone_secs: float = 10.0
+    stretches: int = 5
+    alone_secs: float = 6.0
     planning_share: float = 0.5  # as the predictor's default is
     image_size: tuple[int, int] = (320, 240)
     camera_rate_hz: float = 15.0
@@ -185,14 +190,10 @@ def _measure(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str, A
     if why := desk.listener.set_parameter('predictor', 'anchor_rate_hz', 30.0):
         raise RosBenchError(why)
     desk.wait(2.0)
-    started = time.monotonic()
-    desk.wait(config.alone_secs)
-    alone_hz = _rates(heard.chunks, started, config.alone_secs)
     return {
         'candidates': config.candidates,
         'alone_secs': alone[0], 'alone_cpu_secs': alone[1], 'beside_secs': beside[0],
         'planning_share': config.planning_share,
-        'live_alone_hz': float(np.mean(alone_hz)),
         **_mistreated(desk, heard, config)}
 
 
@@ -224,46 +225,98 @@ def _with_children(pid: int) -> list[int]:
 
 
 def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str, Any]:
-    """Goals that are cancelled, hurried, or whose planner is killed; what became of them."""
-    before_mb, rng = heard.worker_mb, np.random.default_rng(0)
-    doomed = subprocess.Popen([sys.executable, '-c', DOOMED], stdout=subprocess.PIPE)
-    waiting: list[_Goal] = []
-    codes: collections.Counter[str] = collections.Counter()
-    n_sent, n_served, started = 0, 0, time.monotonic()
+    """Goals that are cancelled, hurried, or whose planner is killed; what became of them.
 
-    def serve() -> bool:
-        nonlocal n_sent, n_served
-        while len(waiting) < config.at_once and n_sent < config.goals:
-            n_sent += 1
-            waiting.append(_Goal(desk, rng))
-        for goal in waiting.copy():
-            if (code := goal.code()) is not None:
-                codes[code.name] += 1
-                n_served += code is ErrorCode.OK or not goal.waits
-                waiting.remove(goal)
-        return not waiting
+    The live stream is measured alone before and after every stretch of them: what else the computer
+    does comes and goes, and is then on both sides.
+    """
+    before_mb, planners = heard.worker_mb, _Planners(desk, config)
 
-    try:
-        assert doomed.stdout is not None
-        served = doomed.stdout
-        os.set_blocking(served.fileno(), False)
-        desk.until(lambda: bool(served.read()))
-        served.close()
-    finally:
-        doomed.kill()
-        doomed.wait()
-    # Who has no answer in the end, or was cancelled unasked, was lost, and is counted so.
-    last = started + MOST_SECS_A_GOAL * config.goals
-    desk.until(lambda: serve() or time.monotonic() > last, most_secs=np.inf)
-    secs = time.monotonic() - started
-    rates = _rates(heard.chunks, started, secs)
+    def live_alone() -> _Live:
+        return _live(heard, lambda: desk.wait(config.alone_secs))
+
+    with _doomed_planner(desk) as let_it_die:
+        alone, beside = [live_alone()], []
+        for stretch in range(config.stretches):
+            n_goals = config.goals * (stretch + 1) // config.stretches
+            beside.append(_live(heard, lambda: planners.serve(n_goals, let_it_die)))  # noqa: B023
+            alone.append(live_alone())
     desk.until(lambda: heard.n_running == 0)
     desk.wait(2.0)      # for diagnostics
     assert before_mb is not None and heard.worker_mb is not None
     return {
-        'goals': config.goals, 'codes': dict(codes), 'lost': config.goals - n_served,
-        'live_lowest_hz': min(rates), 'live_mean_hz': float(np.mean(rates)),
+        'goals': config.goals, 'codes': dict(planners.codes),
+        'lost': config.goals - planners.n_served,
+        'live_alone_hz': _together(alone), 'live_mean_hz': _together(beside),
+        'live_lowest_hz': min(live.lowest_hz for live in beside),
+        'stretches': [
+            {'live_alone_hz': _together([before, after]), 'live_hz': live.hz,
+             'live_lowest_hz': live.lowest_hz}
+            for before, live, after in zip(alone, beside, alone[1:])],
         'window_secs': WINDOW_SECS, 'worker_grew_mb': heard.worker_mb - before_mb}
+
+
+@contextlib.contextmanager
+def _doomed_planner(desk: _Desk) -> Iterator[Callable[[], None]]:
+    """A planner of its own process; gives what has it send a goal and kills it meanwhile.
+
+    It is started first: loading Python and ROS is no part of what goals cost.
+    """
+    doomed = subprocess.Popen(
+        [sys.executable, '-c', DOOMED], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert doomed.stdin is not None and doomed.stdout is not None
+    said = doomed.stdout
+    os.set_blocking(said.fileno(), False)
+
+    def let_it_die() -> None:
+        if doomed.poll() is None:
+            doomed.stdin.write(b'send\n')  # type: ignore[union-attr]
+            doomed.stdin.flush()  # type: ignore[union-attr]
+            desk.until(lambda: b'served' in (said.read() or b''))
+            doomed.kill()
+            doomed.wait()
+
+    with doomed:
+        try:
+            desk.until(lambda: b'ready' in (said.read() or b''))
+            yield let_it_die
+        finally:
+            doomed.kill()
+
+
+class _Planners:
+    """Several at once, who wait, cancel and hurry; codes: of their goals, n_served: not lost."""
+
+    def __init__(self, desk: _Desk, config: PlanGoalsConfig) -> None:
+        self.codes: collections.Counter[str] = collections.Counter()
+        self.n_served = 0
+        self._desk, self._config = desk, config
+        self._rng = np.random.default_rng(0)
+        self._waiting: list[_Goal] = []
+        self._n_sent = 0
+
+    def serve(self, n_goals: int, meanwhile: Callable[[], None]) -> None:
+        """Send goals until there have been so many, and wait for their answers.
+
+        Who has no answer in the end, or was cancelled unasked, was lost, and is counted so.
+        """
+        last = time.monotonic() + MOST_SECS_A_GOAL * (n_goals - self._n_sent)
+        self._step(n_goals)
+        meanwhile()
+        self._desk.until(
+            lambda: self._step(n_goals) or time.monotonic() > last, most_secs=np.inf)
+
+    def _step(self, n_goals: int) -> bool:
+        """Look what has been answered and send what is next; True: that was all."""
+        while len(self._waiting) < self._config.at_once and self._n_sent < n_goals:
+            self._n_sent += 1
+            self._waiting.append(_Goal(self._desk, self._rng))
+        for goal in self._waiting.copy():
+            if (code := goal.code()) is not None:
+                self.codes[code.name] += 1
+                self.n_served += code is ErrorCode.OK or not goal.waits
+                self._waiting.remove(goal)
+        return not self._waiting
 
 
 class _Goal:
@@ -294,9 +347,32 @@ class _Goal:
         return None
 
 
-def _rates(times: Sequence[float], started: float, secs: float) -> list[float]:
-    """Events a second over windows of WINDOW_SECS, a second apart; over all where that is short."""
+@dataclass(frozen=True, kw_only=True)
+class _Live:
+    """The live stream over some time; lowest_hz: in the worst WINDOW_SECS, a second apart."""
+
+    chunks: int
+    secs: float
+    lowest_hz: float
+
+    @property
+    def hz(self) -> float:
+        return self.chunks / self.secs
+
+
+def _live(heard: _Heard, work: Callable[[], None]) -> _Live:
+    """Measure it while the work is done."""
+    started = time.monotonic()
+    work()
+    secs = time.monotonic() - started
+    times = np.array(heard.chunks)
+    times = times[(times >= started) & (times < started + secs)] - started
     window = min(WINDOW_SECS, secs)
-    seen = np.array(times)
-    return [float(((seen >= begin) & (seen < begin + window)).sum() / window)
-            for begin in np.arange(started, started + secs - window + 1e-6)]
+    lowest = min(((times >= begin) & (times < begin + window)).sum()
+                 for begin in np.arange(0.0, secs - window + 1e-6))
+    return _Live(chunks=len(times), secs=secs, lowest_hz=float(lowest / window))
+
+
+def _together(parts: Sequence[_Live]) -> float:
+    """Chunks a second in all of them."""
+    return sum(part.chunks for part in parts) / sum(part.secs for part in parts)
