@@ -164,18 +164,30 @@ def test_one_command_starts_a_robot_to_drag_on(browser):
         page.wait(lambda: is_served(port), 30)
         page.page.goto(f'http://127.0.0.1:{port}')
         page.wait(lambda: page.state('prediction') == 'shown', 60)
-        box = page.page.locator('#camera').bounding_box()
-        x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
-        page.page.mouse.move(x, y)
-        page.page.mouse.down()
-        page.page.mouse.move(x + 60, y, steps=5)
-        page.wait(lambda: page.text('response').startswith('first frame after'), 60)
-        page.page.mouse.up()
+        # On a busy computer a picture may be too old when it is dragged on: a person tries again.
+        answered = any(is_answered(page) for _ in range(3))
+        assert answered, page.text('prediction-words')
     finally:
         page.close()
         command.terminate()
         status, _, said = finish(command, within_secs=15.0)
     assert status == 0 and 'Traceback' not in said, said
+
+
+def is_answered(page: Page) -> bool:
+    """Drag the middle of the camera picture until the page has told how soon it was predicted."""
+    box = page.page.locator('#camera').bounding_box()
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    page.page.mouse.move(x, y)
+    page.page.mouse.down()
+    page.page.mouse.move(x + 60, y, steps=5)
+    try:
+        page.wait(lambda: page.text('response').startswith('first frame after'), 20)
+    except AssertionError:
+        return False
+    finally:
+        page.page.mouse.up()
+    return True
 
 
 def free_port() -> int:
