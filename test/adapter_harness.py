@@ -77,9 +77,9 @@ class AdapterBench(Bench):
         """Publish an image that the adapter has seen when this returns; its stamp."""
         self.film()
         for _ in range(3):  # ROS keeps no order between topics, and this machine may be busy
-            self.spin(0.05 * PATIENCE)
+            self.spin(0.08)
             self.film(stamp_ns=self.stamp_ns)
-        self.spin(0.05 * PATIENCE)
+        self.spin(0.08)
         return self.stamp_ns
 
     def tool(self, kind: type, topic: str):

@@ -34,8 +34,8 @@ from dragstream_ros.msg import Drag, DragHandle, PredictedClip, PredictionInfo
 from dragstream_ros.transport import set_up_transport
 
 HERE = pathlib.Path(__file__).parent
-# How much longer than usual to wait for things, for a machine that is slow or busy.
-PATIENCE = float(os.environ.get('DRAGSTREAM_TEST_PATIENCE', '1'))
+# How many times longer than on a quiet computer to wait for things: a pass takes no longer for it.
+PATIENCE = float(os.environ.get('DRAGSTREAM_TEST_PATIENCE', '3'))
 NS = 1_000_000_000
 WIDTH, HEIGHT = 128, 96
 PICTURE = np.random.default_rng(0).integers(

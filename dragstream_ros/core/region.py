@@ -1,4 +1,4 @@
-"""Regions of a picture on the latent grid: masks, rigid warps, Gaussian maps (spatial selection).
+"""Regions of a picture on the latent grid: masks, warps, Gaussian maps (spatial selection).
 
 Maps are (..., h, w) tensors. Positions are (x, y) in cells, (0, 0) the centre of the top-left cell.
 Nothing here is tied to a grid size or fails on a region that has left the picture.
