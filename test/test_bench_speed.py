@@ -11,7 +11,7 @@ import torch
 
 from dragstream_ros.core.stream import StreamConfig
 from dragstream_ros.evaluation import flatness
-from dragstream_ros.evaluation.speed import SpeedConfig, camera_frames, time_system
+from dragstream_ros.evaluation.speed import SpeedConfig, camera_frames, time_free_run, time_system
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 
@@ -46,6 +46,13 @@ def test_predicted_seconds_per_second_count_the_horizon_and_all_the_work(model):
 def test_a_guided_prediction_spends_time_on_guidance(model):
     found = time_system(model, 'guidance', SpeedConfig(predictions=1, warm_up=0, horizon_secs=0.4))
     assert found['ms_per_prediction']['guide']['p50'] > 0
+
+
+def test_a_free_run_takes_no_camera_and_counts_whole_chunks(model):
+    found = time_free_run(model, SpeedConfig(predictions=2, warm_up=1, horizon_secs=0.9))
+    total_ms = found['ms_per_prediction']['total']
+    assert found['predicted_secs_per_sec'] == pytest.approx(1.0 / (total_ms['p50'] / 1e3))
+    assert found['ms_per_prediction']['encode']['max'] == 0 < found['ms_per_chunk']['p50']
 
 
 @pytest.mark.parametrize('mode', ['free_running', 'anchored'])

@@ -250,7 +250,7 @@ def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str
         'live_alone_hz': _together(alone), 'live_mean_hz': _together(beside),
         'live_lowest_hz': min(live.lowest_hz for live in beside),
         'stretches': [
-            {'live_alone_hz': _together([before, after]), 'live_hz': live.hz,
+            {'secs': live.secs, 'live_alone_hz': _together([before, after]), 'live_hz': live.hz,
              'live_lowest_hz': live.lowest_hz}
             for before, live, after in zip(alone, beside, alone[1:])],
         'window_secs': WINDOW_SECS, 'worker_grew_mb': heard.worker_mb - before_mb}

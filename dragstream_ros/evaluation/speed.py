@@ -6,15 +6,17 @@ camera: what is counted is the time it is busy, with the real frames' encoding a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
-from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.core.stream import DragStream, PredictedChunk, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import percentiles
 from dragstream_ros.masks.grow_region import grow_region
@@ -38,11 +40,21 @@ class SpeedConfig:
 
 SYSTEMS: dict[str, Literal['conditioned', 'guidance'] | None] = {
     'undragged': None, 'conditioned': 'conditioned', 'guidance': 'guidance'}
+FREE_RUN = 'free-running, one thread'
 
 
 def run_speed(world_model: WorldModel, config: SpeedConfig) -> dict[str, Any]:
-    """Time all systems on the calling thread's share of the machine; plain data for JSON."""
-    return {name: time_system(world_model, control, config) for name, control in SYSTEMS.items()}
+    """Time all systems on the calling thread's share of the machine; plain data for JSON.
+
+    And a stream that lives on its own frames, on one thread.
+    """
+    found = {name: time_system(world_model, control, config) for name, control in SYSTEMS.items()}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return {**found, FREE_RUN: time_free_run(world_model, config)}
+    finally:
+        torch.set_num_threads(threads)
 
 
 def time_system(
@@ -58,41 +70,88 @@ def time_system(
         world_model, world_model.profiles[config.profile],
         StreamConfig(control=control or 'conditioned', anchor_rate_hz=config.anchor_rate_hz,
                      horizon_secs=config.horizon_secs), grow=grow_region)
-    parts: dict[str, list[float]] = {name: [] for name in (*PARTS, 'total')}
-    chunk_ms: list[float] = []
-    cpu_secs: list[float] = []
-    sums = dict.fromkeys(parts, 0.0)
-    cpu_before = time.process_time()
+    times = _Times(config)
     for frame, stamp_ns in camera_frames(world_model.image_size, rate_hz=config.camera_rate_hz):
         started = time.perf_counter()
         stream.observe(frame, stamp_ns)
-        sums['total'] += time.perf_counter() - started
+        times.add(time.perf_counter() - started)
         if control and stamp_ns == 0:
             stream.push_drag(drag_to_the_right(world_model.image_size, config.horizon_secs))
         started = time.perf_counter()
         while (chunk := stream.step()) is not None:
             now = time.perf_counter()
-            sums['total'] += now - started
-            chunk_ms.append(1e3 * (now - started))
+            times.add_chunk(now - started, chunk)
             started = now
-            for name in PARTS:
-                sums[name] += chunk.timings_secs.get(name, 0.0)
             if chunk.last:
-                cpu_now = time.process_time()
-                cpu_secs.append(cpu_now - cpu_before)
-                cpu_before = cpu_now
-                for name, value in sums.items():
-                    parts[name].append(1e3 * value)
-                sums = dict.fromkeys(parts, 0.0)
-        if len(cpu_secs) == config.warm_up + config.predictions:
-            break
-    parts = {name: values[config.warm_up:] for name, values in parts.items()}
-    predicted_secs = config.horizon_secs * config.predictions
-    return {
-        'predicted_secs_per_sec': predicted_secs / (sum(parts['total']) / 1e3),
-        'predicted_secs_per_cpu_sec': predicted_secs / sum(cpu_secs[config.warm_up:]),
-        'ms_per_prediction': {name: percentiles(values) for name, values in parts.items()},
-        'ms_per_chunk': percentiles(chunk_ms[config.warm_up * (len(chunk_ms) // len(cpu_secs)):])}
+                times.end_prediction()
+        if times.is_complete:
+            return times.result()
+    raise AssertionError('a camera never ends')
+
+
+def time_free_run(world_model: WorldModel, config: SpeedConfig) -> dict[str, Any]:
+    """Time a stream that is shown one picture; as many chunks as fill a horizon are a prediction.
+
+    All of their frames count.
+    """
+    stream = DragStream(world_model, config=StreamConfig(mode='free_running'))
+    stream.observe(*next(camera_frames(world_model.image_size, rate_hz=config.camera_rate_hz)))
+    chunk_secs = world_model.frames_per_chunk * world_model.frame_period_secs
+    chunks = math.ceil(config.horizon_secs / chunk_secs - 1e-6)
+    times = _Times(replace(config, horizon_secs=chunks * chunk_secs))
+    while not times.is_complete:
+        for _ in range(chunks):
+            started = time.perf_counter()
+            chunk = stream.step()
+            assert chunk is not None
+            times.add_chunk(time.perf_counter() - started, chunk)
+        times.end_prediction()
+    return times.result()
+
+
+class _Times:
+    """Adds up what predictions take."""
+
+    def __init__(self, config: SpeedConfig) -> None:
+        self._config = config
+        self._parts: dict[str, list[float]] = {name: [] for name in (*PARTS, 'total')}
+        self._sums = dict.fromkeys(self._parts, 0.0)
+        self._chunk_ms: list[float] = []
+        self._cpu_secs: list[float] = []
+        self._cpu_before = time.process_time()
+
+    def add(self, secs: float) -> None:
+        self._sums['total'] += secs
+
+    def add_chunk(self, secs: float, chunk: PredictedChunk) -> None:
+        self.add(secs)
+        self._chunk_ms.append(1e3 * secs)
+        for name in PARTS:
+            self._sums[name] += chunk.timings_secs.get(name, 0.0)
+
+    def end_prediction(self) -> None:
+        cpu_now = time.process_time()
+        self._cpu_secs.append(cpu_now - self._cpu_before)
+        self._cpu_before = cpu_now
+        for name, value in self._sums.items():
+            self._parts[name].append(1e3 * value)
+        self._sums = dict.fromkeys(self._parts, 0.0)
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self._cpu_secs) >= self._config.warm_up + self._config.predictions
+
+    def result(self) -> dict[str, Any]:
+        config = self._config
+        parts = {name: values[config.warm_up:] for name, values in self._parts.items()}
+        chunk_ms = self._chunk_ms[
+            config.warm_up * (len(self._chunk_ms) // len(self._cpu_secs)):]
+        predicted_secs = config.horizon_secs * config.predictions
+        return {
+            'predicted_secs_per_sec': predicted_secs / (sum(parts['total']) / 1e3),
+            'predicted_secs_per_cpu_sec': predicted_secs / sum(self._cpu_secs[config.warm_up:]),
+            'ms_per_prediction': {name: percentiles(values) for name, values in parts.items()},
+            'ms_per_chunk': percentiles(chunk_ms)}
 
 
 def camera_frames(
