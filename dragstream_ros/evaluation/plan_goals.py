@@ -233,6 +233,7 @@ def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str
     before_mb, planners = heard.worker_mb, _Planners(desk, config)
 
     def live_alone() -> _Live:
+        desk.until(lambda: heard.n_running == 0)    # what the killed one wanted goes on to its end
         return _live(heard, lambda: desk.wait(config.alone_secs))
 
     with _doomed_planner(desk) as let_it_die:
@@ -241,7 +242,6 @@ def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str
             n_goals = config.goals * (stretch + 1) // config.stretches
             beside.append(_live(heard, lambda: planners.serve(n_goals, let_it_die)))  # noqa: B023
             alone.append(live_alone())
-    desk.until(lambda: heard.n_running == 0)
     desk.wait(2.0)      # for diagnostics
     assert before_mb is not None and heard.worker_mb is not None
     return {
