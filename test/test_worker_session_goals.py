@@ -324,6 +324,26 @@ def test_a_cancelled_goal_is_computed_no_further(session, monkeypatch):
     assert bill.secs['goals'] == before > 0
 
 
+def test_memory_is_given_back_when_the_last_goal_has_ended(session, monkeypatch):
+    n_calls = 0
+
+    def count():
+        nonlocal n_calls
+        n_calls += 1
+
+    monkeypatch.setattr('dragstream_ros.worker.goal_queue.give_back_freed_memory', count)
+    session.feed(frames(0.0))
+    for number in range(3):
+        start_goal(session, goal_id=number)
+    session.handle(CancelGoal(goal_id=0))
+    assert n_calls == 0
+    run(session)
+    assert n_calls == 1
+    start_goal(session, goal_id=3)
+    session.handle(CancelGoal(goal_id=3))
+    assert n_calls == 2
+
+
 def test_candidates_that_grab_the_same_are_followed_to_the_newest_frame_once(
         session, monkeypatch):
     n_calls = 0
