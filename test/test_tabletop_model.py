@@ -178,6 +178,26 @@ def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:
     loaded = TabletopWorldModel.load(tmp_path)
     frames = np.random.default_rng(0).integers(0, 255, (2, 128, 128, 3)).astype(np.uint8)
     assert torch.allclose(loaded.encode(frames), model.encode(frames), atol=0.05)
+    assert loaded.horizon == model.horizon
+
+
+def write_horizon(model, folder, written: str) -> None:
+    path = model.save(folder, card={}).with_suffix('.json')
+    path.write_text(
+        path.read_text().replace(f'"horizon": {model.horizon}', f'"horizon": {written}'))
+
+
+@pytest.mark.parametrize(('written', 'found'), [('-0.5', -0.5), ('null', None), ('2', 2)])
+def test_where_the_horizon_is_stands_in_the_configuration(model, tmp_path, written, found) -> None:
+    write_horizon(model, tmp_path, written)
+    assert TabletopWorldModel.load(tmp_path).horizon == found
+
+
+def test_a_horizon_that_is_no_number_is_said(model, tmp_path) -> None:
+    for written in ('"far"', 'NaN', 'true'):
+        write_horizon(model, tmp_path, written)
+        with pytest.raises(DragStreamError, match='must be a number or null'):
+            TabletopWorldModel.load(tmp_path)
 
 
 def test_missing_weights_are_named(tmp_path) -> None:

@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ NAME = 'tabletop'
 # By how much denoising changes a cell of the guess: its root mean square, latents being of about
 # unit variance. Below the first the picture keeps what was carried there, above the second nothing.
 UNCHANGED, CHANGED = 0.1, 0.3
+HORIZON = -1.9      # of the simulation's cameras, on the average (simulation/camera.py)
 
 
 class TabletopWorldModel(nn.Module):
@@ -48,17 +50,17 @@ class TabletopWorldModel(nn.Module):
     frame_period_secs = 0.1
     frames_per_latent = 1
     follows_maps = True
-    horizon = -1.9      # of the simulation's cameras, on the average (simulation/camera.py)
     profiles = PROFILES
 
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
                  flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
-                 sigmas: Sequence[float] = (0.5,)) -> None:
+                 sigmas: Sequence[float] = (0.5,), horizon: float | None = HORIZON) -> None:
         super().__init__()
         self.autoencoder = FrameAutoencoder(autoencoder)
         self.flow = FlowNet(flow)
         self.dynamics = ChunkDenoiser(dynamics)
         self.sigmas = tuple(sigmas)
+        self.horizon = horizon
         size = dynamics.latent_size
         self.frames_per_chunk = dynamics.frames_per_chunk
         self.latent_shape = (dynamics.latent_channels, size, size)
@@ -218,7 +220,7 @@ class TabletopWorldModel(nn.Module):
         save_file({k: v.half().contiguous() for k, v in self.state_dict().items()}, path)
         config = {'autoencoder': asdict(self.autoencoder.config),
                   'flow': asdict(self.flow.config), 'dynamics': asdict(self.dynamics.config),
-                  'sigmas': self.sigmas, 'card': card}
+                  'sigmas': self.sigmas, 'horizon': self.horizon, 'card': card}
         path.with_suffix('.json').write_text(json.dumps(config, indent=1) + '\n')
         return path
 
@@ -237,7 +239,8 @@ class TabletopWorldModel(nn.Module):
             sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v
                                      for k, v in config['autoencoder'].items()}
             model = cls(AutoencoderConfig(**sizes), FlowConfig(**config['flow']),
-                        DynamicsConfig(**config['dynamics']), config['sigmas'])
+                        DynamicsConfig(**config['dynamics']), config['sigmas'],
+                        _horizon(config.get('horizon')))
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise DragStreamError(
@@ -253,6 +256,12 @@ class TabletopWorldModel(nn.Module):
         # Channels last: convolutions and norms are up to a fifth faster on a CPU.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.eval().requires_grad_(False)
+
+
+def _horizon(value: Any) -> float | None:
+    if value is None or (type(value) in (int, float) and math.isfinite(value)):
+        return cast('float | None', value)
+    raise ValueError(f'the horizon is {value!r}, and must be a number or null')
 
 
 def _frames(pixels: torch.Tensor) -> np.ndarray:

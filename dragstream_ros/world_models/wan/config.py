@@ -27,6 +27,7 @@ class WanConfig:
     sink: the stream's first latent frames, which stay when the window rolls on.
     decoder: 'wan', the autoencoder's own, or 'tiny', faster and softer.
     taps: attention blocks that guidance matches; guided_step: the denoise step that it optimises.
+    horizon: as of core.world_model.WorldModel; None: what is dragged keeps its size.
     compile: on a GPU, what a full window runs is compiled at loading.
     """
 
@@ -39,6 +40,7 @@ class WanConfig:
     decoder: Literal['wan', 'tiny'] = 'wan'
     taps: tuple[int, ...] = (12, 13, 14, 15)
     guided_step: int = 1
+    horizon: float | None = None
     compile: bool = True
 
     def __post_init__(self) -> None:
@@ -69,6 +71,9 @@ class WanConfig:
             return 'taps must name one attention block or more, counted from 0'
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
             return 'frames_per_second must be more than 0'
+        if self.horizon is not None and not (
+                type(self.horizon) in (int, float) and math.isfinite(self.horizon)):
+            return 'horizon must be a number, or null'
         if type(self.compile) is not bool:
             return 'compile must be true or false'
         return '' if self.decoder in ('wan', 'tiny') else "decoder must be 'wan' or 'tiny'"
