@@ -50,6 +50,23 @@ def test_the_plumb_bob_lens_by_hand():
     assert camera.project([[0.6, 0.4, 2.0]])[0] == pytest.approx([500 * u + 320, 510 * v + 240])
 
 
+def test_a_pixel_shows_one_point_of_a_plane():
+    camera = CameraModel.from_info(info(), SIZE)
+    plane = np.array([0.0, -0.6, -0.8, 1.6])    # a table, seen aslant; 2 m ahead on the axis
+    points_m = np.array([[0.0, 0.0, 2.0], [0.3, 0.4, 1.7], [-0.2, -0.4, 2.3]])
+    assert points_m @ plane[:3] + plane[3] == pytest.approx(0)
+    assert camera.on_plane(camera.project(points_m), plane) == pytest.approx(points_m, abs=1e-3)
+    sky = camera.on_plane(np.array([[320.0, 239.0]]), np.array([0.0, -1.0, 0.0, 0.5]))
+    assert np.isnan(sky).all()                  # above the horizon of a level floor
+
+
+def test_a_rectified_pair_s_other_camera_sees_the_same_point_of_a_plane():
+    camera = CameraModel.from_info(info(), SIZE, is_rectified=True)
+    point_m = np.array([[0.2, 0.1, 2.0]])
+    found = camera.on_plane(camera.project(point_m), np.array([0.0, 0.0, 1.0, -2.0]))
+    assert found == pytest.approx(point_m)
+
+
 def test_rectified_images_are_described_by_p_alone():
     camera = CameraModel.from_info(info(), SIZE, is_rectified=True)
     assert camera.project([[0.2, 0.1, 2.0]])[0] == pytest.approx([48 - 24 + 310, 24 + 230])

@@ -10,12 +10,15 @@ import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Point
 from predictor_harness import (
+    HEIGHT,
     PATIENCE,
     PICTURE,
+    WIDTH,
     Bench,
     planner_bench,
     stamp_of,
 )
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from dragstream_ros.action import Predict
@@ -75,6 +78,28 @@ def test_each_future_is_feedback_and_the_best_one_has_its_frames_in_the_result(b
     assert [found.candidate for found in told] == [0, 1, 2][:len(told)] and told
     assert {len(found.clip.frames) for found in told} == {8}
     assert all(found.clip.frames == best.clip.frames for found in told if found.candidate == 1)
+
+
+def test_on_a_known_plane_points_are_told_in_metres(bench):
+    goal = {'query_points': [Point(x=80.0, y=60.0)], 'plane': [0.0, 0.0, 1.0, -2.0]}    # 2 m ahead
+    bench.film()
+    status, result = outcome(bench, send(bench, **goal)[1])
+    assert (status, result.code) == (GoalStatus.STATUS_ABORTED, ErrorCode.GOAL_INVALID)
+    assert 'no camera_info has come yet' in result.message
+    k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
+    bench.camera_info.publish(CameraInfo(width=WIDTH, height=HEIGHT, k=k))
+    bench.spin(0.2)
+    bench.film()
+    for plane in ([0.0, 0.0, 0.0, 1.0], [0.0, 0.0, math.nan, 1.0]):
+        _, result = outcome(bench, send(bench, **{**goal, 'plane': plane})[1])
+        assert result.code == ErrorCode.GOAL_INVALID and 'normal' in result.message
+    status, result = outcome(bench, send(bench, **goal)[1])
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.message
+    (track,) = result.futures[0].followed
+    last = track.positions_m[-1]
+    assert (last.x, last.y, last.z) == pytest.approx((0.33, 0.25, 2.0), abs=0.04)
+    _, result = outcome(bench, send(bench, query_points=goal['query_points'])[1])
+    assert result.futures[0].followed[0].positions_m == []
 
 
 def test_a_goal_without_handles_is_undragged_and_takes_the_default_horizon(bench):

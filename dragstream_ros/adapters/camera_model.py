@@ -93,6 +93,19 @@ class CameraModel:
         # A rectified image's pinhole may stand beside the optical frame's origin.
         return np.column_stack([straight - self.shift[:2], np.ones(len(straight))])
 
+    def on_plane(self, positions_px: np.ndarray, plane: np.ndarray) -> np.ndarray:
+        """Points (N, 3) of a plane that are seen at these pixels (N, 2); NaN where it is not seen.
+
+        plane: (4,), a to d of a x + b y + c z + d = 0.
+        """
+        origin, rays = -self.turn.T @ self.shift, self.rays(positions_px)
+        away = rays - origin        # the pinhole's ray, which may not begin in the origin
+        with np.errstate(divide='ignore', invalid='ignore'):
+            along = -(origin @ plane[:3] + plane[3]) / (away @ plane[:3])
+        points_m = origin + along[:, None] * away
+        points_m[~(np.isfinite(along) & (along > 0.0))] = np.nan
+        return points_m
+
     def _project(self, points_m: np.ndarray, distortion: np.ndarray) -> np.ndarray:
         if not len(points_m):
             return np.zeros((0, 2))

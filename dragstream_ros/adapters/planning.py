@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point
+from sensor_msgs.msg import CameraInfo
 
+from dragstream_ros.adapters.camera_model import CameraModel
 from dragstream_ros.adapters.drag import command_from_drag
 from dragstream_ros.adapters.image import array_from_image, image_from_array
 from dragstream_ros.adapters.stamp import ns_from_stamp
@@ -32,9 +34,11 @@ MOST_POINT_SECS = 6000.0
 
 def start_from_goal(
     goal: Predict.Goal, *, goal_id: int, generation: int, now_secs: float,
-    default_horizon_secs: float,
+    default_horizon_secs: float, camera_info: CameraInfo | None,
 ) -> StartGoal:
     """Check a goal and put it as the worker wants it; now_secs: time.monotonic().
+
+    camera_info: the newest, which a goal with a plane needs.
 
     :raises DragStreamError: GOAL_INVALID, and any DRAG_* code that needs no knowledge of images
     """
@@ -48,6 +52,8 @@ def start_from_goal(
         f'The horizon must be 0, for the default, or at least {SHORTEST_HORIZON_SECS} s.')
     _require_bounded(goal, horizon_secs)
     _require_secs(goal.deadline_secs, 'deadline', 3600.0)
+    if plane_of(goal) is not None:
+        _require_camera(camera_info)
     return StartGoal(
         goal_id=goal_id, generation=generation, horizon_secs=horizon_secs,
         candidates=tuple(_command(drag, index) for index, drag in enumerate(goal.candidates)),
@@ -57,19 +63,36 @@ def start_from_goal(
         deadline=now_secs + goal.deadline_secs if goal.deadline_secs else None)
 
 
+def plane_of(goal: Predict.Goal) -> np.ndarray | None:
+    """The plane (4,) that a goal names: a to d of a x + b y + c z + d = 0, optical frame, m.
+
+    :raises DragStreamError: GOAL_INVALID
+    """
+    plane = np.array(goal.plane, np.float64)
+    if not plane.any():
+        return None
+    _require(
+        bool(np.isfinite(plane).all() and plane[:3].any()),
+        'The plane needs a normal (a, b, c) that is not zero, and finite numbers.')
+    return plane
+
+
 def future_message(
-    found: CandidateFuture, *, clip: PredictedClip, handle_names: Sequence[str]
+    found: CandidateFuture, *, clip: PredictedClip, handle_names: Sequence[str],
+    plane: np.ndarray | None = None,
 ) -> PredictedFuture:
-    """Put a future as a message; clip: of its chunk."""
+    """Put a future as a message; clip: of its chunk; plane: of the goal."""
     score = found.score
     names = [*handle_names, *[''] * len(found.followed_px)]
+    on_plane = None if plane is None else _on_plane(found.followed_px, clip, plane)
     return PredictedFuture(
         candidate=found.candidate, clip=clip,
         followed=[
             PointTrack(
-                name=name, found=seen.tolist(),
-                positions=[Point(x=float(x), y=float(y)) for x, y in track])
-            for name, track, seen in zip(names, found.followed_px, found.found, strict=False)],
+                name=name, found=seen.tolist(), positions=_points(track),
+                positions_m=[] if on_plane is None else _points(on_plane[index]))
+            for index, (name, track, seen) in enumerate(
+                zip(names, found.followed_px, found.found, strict=False))],
         moved=image_from_array(found.moved, clip.header),
         drag_obeyed=score.drag_obeyed, background_kept=score.background_kept,
         confidence=score.confidence, point_distance_px=score.point_distance_px,
@@ -85,6 +108,32 @@ def without_frames(future: PredictedFuture) -> PredictedFuture:
         'clip': PredictedClip(**{
             name: getattr(clip, name) for name in clip.get_fields_and_field_types()
             if name != 'frames'})})
+
+
+def _points(positions: np.ndarray) -> list[Point]:
+    """Of (n, 2), or of (n, 3)."""
+    return [Point(**dict(zip('xyz', position))) for position in positions.tolist()]
+
+
+def _on_plane(tracks_px: np.ndarray, clip: PredictedClip, plane: np.ndarray) -> np.ndarray | None:
+    """The tracks (n, F, 2) in metres, (n, F, 3); None where calibration has been lost meanwhile."""
+    info = clip.camera_info
+    try:
+        camera = CameraModel.from_info(info, (info.width, info.height))
+    except DragStreamError:
+        return None
+    return camera.on_plane(tracks_px.reshape(-1, 2), plane).reshape(*tracks_px.shape[:2], 3)
+
+
+def _require_camera(info: CameraInfo | None) -> None:
+    if info is None:
+        raise DragStreamError(
+            ErrorCode.GOAL_INVALID, 'The goal names a plane, but no camera_info has come yet, which '
+            'says where it is seen; publish it, or leave the plane out.')
+    try:
+        CameraModel.from_info(info, (info.width, info.height))
+    except DragStreamError as error:
+        raise DragStreamError(ErrorCode.GOAL_INVALID, error.sentence) from error
 
 
 def _command(drag: Drag, index: int) -> DragCommand | None:

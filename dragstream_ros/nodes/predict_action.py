@@ -7,13 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
 
 from dragstream_ros.action import Predict
-from dragstream_ros.adapters.planning import future_message, start_from_goal, without_frames
+from dragstream_ros.adapters.planning import (
+    future_message,
+    plane_of,
+    start_from_goal,
+    without_frames,
+)
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.msg import PredictedClip, PredictedFuture
 from dragstream_ros.worker.protocol import CancelGoal, Chunk, GoalDone, GoalProgress, StartGoal
@@ -30,6 +37,7 @@ class _Pending:
         self.handle = handle
         self.handle_names = [
             [item.name for item in drag.handles] for drag in handle.request.candidates]
+        self.plane: np.ndarray | None = None
         self.futures: dict[int, PredictedFuture] = {}
         self.best: PredictedFuture | None = None
 
@@ -65,6 +73,7 @@ class PredictAction:
         is_active: Callable[[], bool],
         generation: Callable[[], int],
         default_horizon_secs: Callable[[], float],
+        camera_info: Callable[[], CameraInfo | None],
     ) -> None:
         """Start the server; it rejects goals unless is_active()."""
         self._node = node
@@ -72,6 +81,7 @@ class PredictAction:
         self._clip = clip
         self._generation = generation
         self._default_horizon_secs = default_horizon_secs
+        self._camera_info = camera_info
         self._heard_secs = 0.0  # when somebody listened last
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
@@ -98,7 +108,8 @@ class PredictAction:
         for found in event.futures:
             names = pending.handle_names[found.candidate]
             futures.append(future_message(
-                found, clip=self._clip(found.chunk, names), handle_names=names))
+                found, clip=self._clip(found.chunk, names), handle_names=names,
+                plane=pending.plane))
             pending.add(futures[-1])
         pending.handle.publish_feedback(
             Predict.Feedback(progress=event.progress, futures=futures))
@@ -144,7 +155,9 @@ class PredictAction:
         try:
             start = start_from_goal(
                 handle.request, goal_id=goal_id, generation=self._generation(),
-                now_secs=now_secs, default_horizon_secs=self._default_horizon_secs())
+                now_secs=now_secs, default_horizon_secs=self._default_horizon_secs(),
+                camera_info=self._camera_info())
+            pending.plane = plane_of(handle.request)
             if not self._send(start):
                 raise DragStreamError(
                     ErrorCode.WORKER_DIED, 'The worker is being started again; try again soon.')

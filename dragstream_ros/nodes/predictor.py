@@ -116,7 +116,8 @@ class Predictor(LifecycleNode):
         self._goals = PredictAction(
             self, send=self._worker.send, clip=self._player.output.clip,
             is_active=lambda: self._image_input is not None, generation=lambda: self._generation,
-            default_horizon_secs=lambda: self._settings.horizon_secs)
+            default_horizon_secs=lambda: self._settings.horizon_secs,
+            camera_info=lambda: self._player.output.camera_info)
         self._worker.start(
             self._worker_setup,
             SupervisorConfig(silent_after_secs=self._settings.worker_silent_secs))
