@@ -198,12 +198,18 @@ class Recording:
         return best
 
     def drag_of(self, prediction: Prediction) -> DragCommand | None:
-        """The drag that a prediction follows, as it stood when it was made."""
+        """The drag that a prediction follows, as it stood when it was made.
+
+        On a busy computer newer paths arrive while it is being made, drawn on newer images.
+        """
         known = [
             drag.command for drag in self.drags
             if drag.drag_id == prediction.drag_id and drag.command is not None
             and drag.arrival_ns <= prediction.arrivals_ns[0]]
-        return known[-1] if known and prediction.drag_id else None
+        if not known or not prediction.drag_id:
+            return None
+        seen = [drag for drag in known if drag.stamp_ns <= prediction.source_stamp_ns]
+        return (seen or known[:1])[-1]
 
     def _add_frame(self, frame: np.ndarray, stamp_ns: int, arrival_ns: int) -> None:
         ratio = LONGEST_SIDE_PX / max(frame.shape[:2])
