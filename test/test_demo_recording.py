@@ -68,7 +68,7 @@ def test_a_path_on_a_newer_image_is_not_what_a_late_prediction_follows():
     recording = Recording()
     recording.add_drag(drag('d', 0.5, (5, 1), (20, 1)), ns(0.5))
     recording.add_drag(drag('d', 1.5, (5, 1), (40, 1), phase=Drag.UPDATE), ns(1.5))
-    recording.add_clip(clip(1.0, anchor=0, drag_id='d'), ns(3.0))
+    recording.add_clip(clip(1.0, anchor=0, chunk=0, drag_id='d'), ns(3.0))
     command = recording.drag_of(recording.predictions[0, 0])
     assert command is not None and command.handles[0].path_px[-1] == pytest.approx((20, 1))
 

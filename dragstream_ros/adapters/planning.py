@@ -128,8 +128,9 @@ def _on_plane(tracks_px: np.ndarray, clip: PredictedClip, plane: np.ndarray) -> 
 def _require_camera(info: CameraInfo | None) -> None:
     if info is None:
         raise DragStreamError(
-            ErrorCode.GOAL_INVALID, 'The goal names a plane, but no camera_info has come yet, which '
-            'says where it is seen; publish it, or leave the plane out.')
+            ErrorCode.GOAL_INVALID,
+            'The goal names a plane, but no camera_info has come yet, which says where that is '
+            'seen; publish it, or leave the plane out.')
     try:
         CameraModel.from_info(info, (info.width, info.height))
     except DragStreamError as error:
