@@ -113,11 +113,12 @@ class Predictor(LifecycleNode):
         """Create the outputs and start the worker, which loads the model in its own time."""
         self.get_logger().info(f'loads {self._settings.world_model}')
         self._player = Player(self, self._statistics, lambda: self._settings)
+        output = self._player.output
         self._goals = PredictAction(
-            self, send=self._worker.send, clip=self._player.output.clip,
+            self, send=self._worker.send, clip=output.clip,
             is_active=lambda: self._image_input is not None, generation=lambda: self._generation,
             default_horizon_secs=lambda: self._settings.horizon_secs,
-            camera_info=lambda: self._player.output.camera_info)
+            camera_info=lambda: output.camera_info)
         self._worker.start(
             self._worker_setup,
             SupervisorConfig(silent_after_secs=self._settings.worker_silent_secs))
