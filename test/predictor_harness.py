@@ -70,7 +70,7 @@ class PredictorProcess:
         parameters = {
             'world_model': 'stub_world_model:load', 'autostart': True,
             # The stub predicts faster than a busy machine can listen.
-            'qos_overrides./prediction/clip.publisher.depth': 10, **parameters}
+            'qos_overrides./prediction/clip.publisher.depth': 100, **parameters}
         words = [f'{name}:={_yaml(value)}' for name, value in parameters.items()]
         self._stderr = tempfile.TemporaryFile('w+')
         self.process = subprocess.Popen(
@@ -130,7 +130,7 @@ class Bench:
         self.stamp_ns = 1_000 * NS
         self._subscribe(PredictionInfo, 'prediction/info', INFO_QOS)
         self._subscribe(Image, 'prediction/image', QoSProfile(depth=10))
-        self._subscribe(PredictedClip, 'prediction/clip', QoSProfile(depth=10))
+        self._subscribe(PredictedClip, 'prediction/clip', QoSProfile(depth=100))
         self.node.create_subscription(
             DiagnosticArray, '/diagnostics', self.diagnostics.append, 10)
 

@@ -44,7 +44,8 @@ def test_the_report_says_what_was_measured_on_what_and_how(weights, tmp_path, qu
     assert report['weights']['sha256'] == sha256
     assert report['config']['speed']['anchor_rate_hz'] == 2.0
     assert report['results'].keys() == {'speed'}
-    assert set(report['results']['speed']) == {'undragged', 'conditioned', 'guidance'}
+    assert set(report['results']['speed']) == {
+        'undragged', 'conditioned', 'guidance', 'free-running, one thread'}
     assert sha256[:12] in (said := capsys.readouterr().out)
     assert 'undragged' in said and str(output) in said
 

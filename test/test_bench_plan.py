@@ -88,7 +88,7 @@ def test_the_benchmark_gives_data_for_json_a_table_and_a_picture(model, tmp_path
     found = result['summary']['all']
     assert set(found) == {'straight', 'simulator_16', 'nothing'}
     assert found['simulator_16']['distance_px']['value'] < found['nothing']['distance_px']['value']
-    assert '| straight | 1 |' in TABLES['plan'](result)
+    assert '| straight     |   1 |' in TABLES['plan'](result)
     assert read_picture(tmp_path / 'plan.jpg').ndim == 3
 
 
