@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
+
 STEP_LEVELS = 5     # between neighbouring pixels of a piece, so that shading does not cut it
 LEAST_AREA_PX = 14  # smaller ones join the nearest
 EVERY_PX = 3        # where pieces are looked for: no thing that matters is smaller
@@ -38,8 +40,4 @@ def _joined(pieces: np.ndarray) -> np.ndarray:
     known = pieces > 0
     if not known.any():
         return np.ones_like(pieces)
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    piece_of = np.zeros(int(nearest.max()) + 1, np.int32)
-    piece_of[nearest[known]] = pieces[known]
-    return piece_of[nearest]
+    return fill_from_nearest(pieces, known)

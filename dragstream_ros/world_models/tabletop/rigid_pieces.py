@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 import torch
 
+from dragstream_ros.core.held import RIM_PX
+from dragstream_ros.core.region import dilate
+from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.world_models.tabletop.seen_picture import grid
 
 MOVES_PX = 0.7          # on the average; what moves less is as well carried pixel by pixel
@@ -129,7 +132,7 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
             found.append((float(share), made))
     left = moves[labels] if gone is None else moves[labels] | gone
-    rim = cv2.dilate(left.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~left
+    rim = dilate(torch.from_numpy(left), RIM_PX).numpy() & ~left
     rims = (seen & rim[y, x]).reshape(labels.shape)
     return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing], rims
 
@@ -139,11 +142,7 @@ def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
     clean = ~(rim | gone)
     if not rim.any() or not clean.any():
         return
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~clean).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    colours = np.zeros((int(nearest.max()) + 1, 3), np.float32)
-    colours[nearest[clean]] = frame[clean]
-    frame[rim] = colours[nearest[rim]]
+    frame[rim] = fill_from_nearest(frame, clean)[rim]
 
 
 def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray, count: int,
