@@ -32,7 +32,6 @@ from dragstream_ros.worker.protocol import (
     StartGoal,
 )
 from dragstream_ros.worker.session import PredictionSession
-from dragstream_ros.worker.turns import Turns
 
 pytest_plugins = 'session_maker'
 TO_THE_RIGHT = drag((40, 40), (80, 40))
@@ -251,18 +250,6 @@ def test_a_goal_without_an_image_ends_with_its_code(session):
     assert codes(start_goal(session)) == [ErrorCode.DRAG_BEFORE_FIRST_IMAGE]
 
 
-@pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
-def test_goals_take_their_share_of_the_time_while_the_live_stream_has_work(planning_share):
-    turns, secs = Turns(planning_share), {False: 0.0, True: 0.0}
-    for took_secs in np.random.default_rng(0).uniform(0.05, 0.3, 1000):
-        planning = turns.is_planning
-        turns.took(took_secs, planning=planning)
-        secs[planning] += took_secs
-        # At any moment, to within one turn.
-        assert secs[True] - planning_share * sum(secs.values()) <= 0.3
-    assert secs[True] / sum(secs.values()) == pytest.approx(planning_share, abs=0.01)
-
-
 class Bill:
     """What the clock was moved on for, s; work that is slow moves it."""
 
@@ -362,11 +349,3 @@ def test_candidates_that_grab_the_same_are_followed_to_the_newest_frame_once(
     found = [future for event in of(GoalProgress, run(session)) if event.goal_id == 1
              for future in event.futures]
     assert {future.chunk.tracks_px.shape for future in found} == {(1, 8, 2)}
-
-
-def test_who_rested_is_owed_nothing():
-    turns = Turns(0.5)
-    turns.took(9.0, planning=True)
-    turns.rested()
-    turns.took(0.1, planning=False)
-    assert turns.is_planning

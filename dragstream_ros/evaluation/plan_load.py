@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,46 +28,42 @@ WANTS_ALL_HZ = 30.0  # anchors: more than any computer here can serve
 
 @dataclass(frozen=True, kw_only=True)
 class PlanLoadConfig:
-    """secs: of each measurement. planning_shares: the parameter's values that are tried."""
+    """secs: alone, and beside goals. planning_shares: the parameter's values that are tried."""
 
     secs: float = 8.0
     candidates: int = 16
     planning_shares: tuple[float, ...] = (0.2, 0.5, 0.8)
 
 
-def run_plan_load(world_model: WorldModel, config: PlanLoadConfig) -> dict[str, Any]:
+def run_plan_load(world_model: WorldModel, config: PlanLoadConfig) -> list[dict[str, float]]:
     """Live chunks a second of a stream that always has work, by planning_share; plain data."""
-    alone_hz, _ = _run(world_model, config, planning_share=0.5, with_goals=False)
-    shares = []
-    for share in config.planning_shares:
-        live_hz, futures_hz = _run(world_model, config, planning_share=share, with_goals=True)
-        shares.append({
-            'planning_share': share, 'live_hz': live_hz, 'bound_hz': (1.0 - share) * alone_hz,
-            'futures_hz': futures_hz})
-    return {'alone_hz': alone_hz, 'shares': shares}
+    return [_run(world_model, config, planning_share) for planning_share in config.planning_shares]
 
 
 def _run(
-    world_model: WorldModel, config: PlanLoadConfig, *, planning_share: float, with_goals: bool
-) -> tuple[float, float]:
-    """Live chunks and futures a second, on a clock in which the camera is never late."""
+    world_model: WorldModel, config: PlanLoadConfig, planning_share: float
+) -> dict[str, float]:
+    """One session, first alone and then beside goals; in real time, but no camera frame is late."""
     session, ids = _session(world_model, planning_share), itertools.count(1)
-    film, n_live, n_futures, n_fed = block_film(world_model.image_size, FILM_FRAMES), 0, 0, 0
+    film, n_live, n_futures, n_fed = block_film(world_model.image_size, FILM_FRAMES), [0, 0], 0, 0
     started, goal_runs = time.monotonic(), False
-    while (now := time.monotonic() - started) < config.secs:
+    while (now := time.monotonic() - started) < 2 * config.secs:
+        is_beside = now > config.secs
         while n_fed * world_model.frame_period_secs <= now:
             session.feed([_frame(film, n_fed, world_model)])
             n_fed += 1
-        if with_goals and not goal_runs:
+        if is_beside and not goal_runs:
             session.handle(_goal(next(ids), config.candidates, world_model, n_fed))
             goal_runs = True
         for event in session.step():
-            n_live += isinstance(event, Chunk)
+            n_live[is_beside] += isinstance(event, Chunk)
             if isinstance(event, GoalProgress):
                 n_futures += len(event.futures)
             goal_runs = goal_runs and not isinstance(event, GoalDone)
-    secs = time.monotonic() - started
-    return n_live / secs, n_futures / secs
+    alone_hz, live_hz = (count / config.secs for count in n_live)
+    return {
+        'planning_share': planning_share, 'alone_hz': alone_hz, 'live_hz': live_hz,
+        'futures_hz': n_futures / config.secs}
 
 
 def _session(world_model: WorldModel, planning_share: float) -> PredictionSession:

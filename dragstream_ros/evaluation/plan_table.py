@@ -33,11 +33,12 @@ def goal_tables(result: dict[str, Any]) -> str:
         f'{goals["window_secs"]:g} s; bound '
         f'{(1 - goals["planning_share"]) * goals["live_alone_hz"]:.2f}. The worker has grown by '
         f'{goals["worker_grew_mb"]:.1f} MB.',
-        table(['planning_share', 'live chunks/s', 'of those alone', 'bound', 'futures/s'],
-              [[f'{found["planning_share"]:g}', f'{found["live_hz"]:.2f}',
-                f'{100 * found["live_hz"] / load["alone_hz"]:.0f} %',
-                f'{100 * found["bound_hz"] / load["alone_hz"]:.0f} %',
-                f'{found["futures_hz"]:.2f}'] for found in load['shares']])])
+        table(['planning_share', 'live chunks/s alone', 'beside goals', 'kept', 'bound',
+               'futures/s'],
+              [[f'{found["planning_share"]:g}', f'{found["alone_hz"]:.2f}',
+                f'{found["live_hz"]:.2f}', f'{100 * found["live_hz"] / found["alone_hz"]:.0f} %',
+                f'{100 - 100 * found["planning_share"]:.0f} %',
+                f'{found["futures_hz"]:.2f}'] for found in load])])
 
 
 def _row(name: str, found: dict[str, Any]) -> list[str]:

@@ -23,7 +23,9 @@ from dragstream_ros.errors import DragStreamError
 from dragstream_ros.worker.mailbox import MailboxReader, RawFrame
 from dragstream_ros.worker.protocol import Problem
 
+NS = 1_000_000_000
 HISTORY_SECS = 2.0
+BUSY_SECS = 8.0  # the longest step that frames are kept beyond that for
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +69,11 @@ def model_frame(raw: RawFrame, model_size: tuple[int, int]) -> ModelFrame:
 
 
 class FrameIntake:
-    """Keeps the last HISTORY_SECS of one generation and one camera size, oldest first."""
+    """Keeps the last HISTORY_SECS of one generation and one camera size, oldest first.
+
+    Counted from the newest frame of the last look(): what comes while the session is busy with a
+    step must not push out the frame that a drag, which has been waiting as long, was made on.
+    """
 
     def __init__(self, reader: MailboxReader, *, model_size: tuple[int, int]) -> None:
         """Take what waits in the mailbox, then start the thread; it ends with the process."""
@@ -77,6 +83,7 @@ class FrameIntake:
         self._lock = threading.Lock()
         self._frames: deque[ModelFrame] = deque()
         self._problems: list[Problem] = []
+        self._looked_at_ns = 0
         self._event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._take()
         threading.Thread(target=self._run, name='frame-intake', daemon=True).start()
@@ -98,7 +105,10 @@ class FrameIntake:
             pass
         with self._lock:
             problems, self._problems = self._problems, []
-            return list(self._frames), problems
+            frames = list(self._frames)
+            if frames:
+                self._looked_at_ns = frames[-1].stamp_ns
+            return frames, problems
 
     def _run(self) -> None:
         try:
@@ -129,8 +139,10 @@ class FrameIntake:
     def _keep(self, frame: ModelFrame) -> None:
         if self._frames and not _same_stream(self._frames[-1], frame):
             self._frames.clear()
+            self._looked_at_ns = frame.stamp_ns
         self._frames.append(frame)
-        while self._frames[0].stamp_ns < frame.stamp_ns - HISTORY_SECS * 1e9:
+        from_ns = max(self._looked_at_ns, frame.stamp_ns - BUSY_SECS * NS) - HISTORY_SECS * NS
+        while self._frames[0].stamp_ns < from_ns:
             self._frames.popleft()
 
 

@@ -162,15 +162,17 @@ class PredictionSession:
         """Compute one chunk, live or of a goal's candidates; empty: there is nothing to do now."""
         if late := self._goals.end_late():
             return late
-        if not self._goals:
-            return self._step_live()
         started = self._clock()
+        if not self._goals:
+            if events := self._step_live():
+                self._turns.lived_alone(self._clock() - started)
+            return events
         if self._turns.is_planning:
             events = self._goals.step(self._packing())
-            self._turns.took(self._clock() - started, planning=True)
+            self._turns.planned(self._clock() - started)
             return events
         if events := self._step_live():
-            self._turns.took(self._clock() - started, planning=False)
+            self._turns.lived(self._clock() - started)
             return events
         self._turns.rested()
         return self._goals.step(self._packing())
@@ -280,7 +282,7 @@ class PredictionSession:
         except DragStreamError as error:
             return [GoalDone(goal_id=message.goal_id, code=error.code, sentence=error.sentence)]
         finally:    # also where it was in vain: the live stream waited
-            self._turns.took(self._clock() - started, planning=True)
+            self._turns.planned(self._clock() - started)
         return [warning for command in message.candidates if command is not None
                 for warning in _warnings(command)]
 
