@@ -131,7 +131,7 @@ def test_a_touch_outlines_what_stands_out():
     picture[30:50, 40:70] = (220, 40, 40)
     region = np.zeros((96, 128), bool)
     region[30:50, 40:70] = True
-    assert overlap(filled(touched_outline(picture, (55, 40)), region.shape), region) > 0.85
+    assert overlap(filled(touched_outline(picture, ((55, 40),)), region.shape), region) > 0.85
 
 
 def test_a_stroke_is_as_wide_as_its_brush():

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -38,8 +39,9 @@ def drag(*path: tuple[float, float], **settings: object) -> DragCommand:
                        image_size=(128, 128), stamp_ns=0)
 
 
-def frames(count: int = 2) -> torch.Tensor:
-    return torch.zeros(count, 3, 128, 128)
+def put(held: Held, count: int = 2) -> np.ndarray:
+    """Frames (count, 3, H, W) in 0..1 that were black, with what is held."""
+    return held.put(torch.zeros(count, 3, 128, 128))[0].numpy()
 
 
 def test_a_region_is_found_only_for_a_handle_that_came_without_one() -> None:
@@ -52,10 +54,23 @@ def test_a_region_is_found_only_for_a_handle_that_came_without_one() -> None:
     assert with_regions(given, pixels, grow_region).handles[0].mask is given.handles[0].mask
 
 
+def test_what_is_turned_is_also_looked_for_around_its_centre() -> None:
+    pixels = picture()
+    pixels[40:50, 40:60] = (30, 30, 220)
+    turned = drag((33, 45), (40, 52), operation=Operation.ROTATE, centre_px=np.array([50.0, 45.0]))
+    found = with_regions(turned, pixels, grow_region).handles[0].mask
+    expected = np.zeros((128, 128), bool)
+    expected[40:50, 30:60] = True
+    assert found is not None and (found == expected).mean() > 0.995
+    far = replace(turned, handles=(replace(turned.handles[0], centre_px=np.array([300.0, 45.0])),))
+    found = with_regions(far, pixels, grow_region).handles[0].mask
+    assert found is not None and found[45, 33] and not found[:, 100:].any()
+
+
 def test_what_is_held_is_where_it_is_dragged_as_it_was_grabbed() -> None:
     pixels = picture()
     held = Held.of(drag((35, 45), (75, 65), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END)
-    half_way, end = held.put(frames()).numpy()
+    half_way, end = put(held)
     expected = np.zeros((128, 128), bool)
     expected[60:70, 70:80] = True
     assert np.array_equal(end[0] > 0.5, expected)
@@ -66,7 +81,7 @@ def test_what_is_held_is_where_it_is_dragged_as_it_was_grabbed() -> None:
 def test_what_is_held_grows_as_it_comes_nearer() -> None:
     pixels = picture()
     away = with_horizon(drag((34.5, 44.5), (34.5, 94.5), mask=mask_of(pixels)), -0.5)
-    shown = Held.of(away, pixels, HALF_WAY_AND_END).put(frames()).numpy()[-1, 0] > 0.5
+    shown = put(Held.of(away, pixels, HALF_WAY_AND_END))[-1, 0] > 0.5
     rows, columns = np.nonzero(shown)
     # 109 rows below the horizon it was 10 px wide, and now it is 159 below.
     assert np.ptp(rows) + 1 == pytest.approx(14.6, abs=1) and np.ptp(columns) == np.ptp(rows)
@@ -80,17 +95,63 @@ def test_it_covers_the_pixels_that_show_it_and_what_is_frozen() -> None:
                    pixels, HALF_WAY_AND_END)
     expected = frozen.copy()
     expected[60:70, 70:80] = True
-    assert np.array_equal(held.covers()[-1, 0].numpy() > 0.5, expected)
+    _, covered = held.put(torch.zeros(2, 3, 128, 128))
+    assert np.array_equal(covered[-1, 0].numpy() > 0.5, expected)
 
 
 def test_what_is_held_turns_clockwise_about_its_centre() -> None:
     pixels = picture()
     turned = drag((70, 45), (45, 70), mask=mask_of(pixels), operation=Operation.ROTATE,
                   centre_px=np.array([45.0, 45.0]))
-    end = Held.of(turned, pixels, HALF_WAY_AND_END).put(frames())[-1].numpy()
+    end = put(Held.of(turned, pixels, HALF_WAY_AND_END))[-1]
     rows, columns = np.nonzero(end[0] > 0.5)
     # From 10 px left of the centre to 10 px above it.
     assert (columns.mean(), rows.mean()) == pytest.approx((45.5, 34.5), abs=0.6)
+
+
+def box(pixels: np.ndarray, corners: np.ndarray, height_px: int) -> np.ndarray:
+    """Paint a box that is seen from above at a slant, and say where it is, (H, W) bool.
+
+    corners: (4, 2) of its top, (x, y). Sides are half as light.
+    """
+    where = np.zeros((128, 128), np.uint8)
+    for down, level in [*((down, 0.5) for down in range(height_px, 0, -1)), (0, 1.0)]:
+        face = cv2.fillConvexPoly(
+            np.zeros((128, 128), np.uint8), np.rint(corners + (0, down)).astype(np.int32), 1)
+        pixels[face > 0] = np.array([240, 60, 60]) * level
+        where |= face
+    return where > 0
+
+
+def test_what_stands_on_a_table_keeps_its_sides_below_its_top_when_it_is_turned() -> None:
+    middle, height_px, grey = np.array([64.0, 60.0]), 6, np.full((128, 128, 3), 100, np.uint8)
+    corners = middle + np.array([[-16, -7], [16, -7], [16, 7], [-16, 7]])
+    pixels, expected = grey.copy(), grey.copy()
+    where = box(pixels, corners, height_px)
+    turn = np.deg2rad(60)
+    cos, sin = np.cos(turn), np.sin(turn)
+    box(expected, (corners - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle, height_px)
+    command = with_horizon(
+        drag(middle + (12, 0), middle + 12 * np.array([cos, sin]), mask=where,
+             operation=Operation.ROTATE, centre_px=middle), -2.0)
+
+    def unlike(command: DragCommand) -> int:
+        frame = put(Held.of(command, pixels, HALF_WAY_AND_END))[-1].transpose(1, 2, 0) * 255
+        shown = np.where(frame.any(-1, keepdims=True), frame, 100)
+        return int((np.abs(shown - expected).max(-1) > 40).sum())
+
+    flat = replace(command, handles=(replace(command.handles[0], horizon_px=None),))
+    assert unlike(command) < 0.2 * where.sum()      # rims
+    assert unlike(flat) > 2 * unlike(command)
+
+
+def test_what_has_no_crease_is_turned_as_it_is() -> None:
+    pixels = picture()
+    turned = drag((40, 45), (34.5, 50.5), mask=mask_of(pixels), operation=Operation.ROTATE,
+                  centre_px=np.array([34.5, 44.5]))
+    flat, standing = (put(Held.of(command, pixels, HALF_WAY_AND_END))
+                      for command in (turned, with_horizon(turned, -2.0)))
+    assert np.array_equal(flat, standing)
 
 
 def test_what_it_leaves_is_where_the_frame_before_the_chunk_shows_it() -> None:
@@ -120,8 +181,8 @@ def test_what_is_frozen_stays_as_it_was_whatever_comes() -> None:
     frozen = np.zeros((128, 128), bool)
     frozen[60:, :] = True
     command = replace(drag((35, 45), (75, 65), mask=mask_of(pixels)), frozen=frozen)
-    end = Held.of(command, pixels, HALF_WAY_AND_END).put(frames())[-1]
-    assert (end[:, 60:] * 255 - 100).abs().max() < 0.01
+    end = put(Held.of(command, pixels, HALF_WAY_AND_END))[-1]
+    assert np.abs(end[:, 60:] * 255 - 100).max() < 0.01
 
 
 def test_several_handles_are_all_put_in_their_places() -> None:
@@ -129,7 +190,7 @@ def test_several_handles_are_all_put_in_their_places() -> None:
     one = drag((35, 45), (75, 45), mask=mask_of(pixels))
     both = replace(one, handles=(one.handles[0], replace(
         one.handles[0], path_px=np.array([[35.0, 45.0], [35.0, 95.0]]))))
-    end = Held.of(both, pixels, HALF_WAY_AND_END).put(frames())[-1]
+    end = put(Held.of(both, pixels, HALF_WAY_AND_END))[-1]
     assert end[0, 45, 75] > 0.8 and end[0, 95, 35] > 0.8
 
 
@@ -137,10 +198,10 @@ def test_a_handle_that_has_left_the_picture_holds_nothing_and_changes_nothing() 
     pixels = picture()
     gone = advance(drag((35, 45), (-75, 45), (-75, 60), mask=mask_of(pixels)), 0.9)
     held = Held.of(gone, pixels, HALF_WAY_AND_END)
-    assert not held.masks.any() and not held.left().any() and not held.put(frames()).any()
+    assert not held.masks.any() and not held.left().any() and not put(held).any()
 
 
 def test_a_thing_that_is_dragged_off_the_picture_is_gone() -> None:
     pixels = picture()
     held = Held.of(drag((35, 45), (-75, 45), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END)
-    assert not held.put(frames())[-1].any()
+    assert not put(held)[-1].any()

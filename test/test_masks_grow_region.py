@@ -68,6 +68,15 @@ def test_a_face_in_the_shade_is_of_the_thing():
     assert iou(found, top | front) > 0.9
 
 
+def test_a_further_point_adds_what_touches_and_stands_out():
+    stem, bar, apart = box(60, 44, 68, 60), box(50, 60, 78, 68), box(100, 100, 116, 116)
+    thing = picture((stem, (230, 230, 225)), (bar, (180, 40, 160)), (apart, (40, 180, 60)))
+    on_stem, on_bar, beyond, bare = np.array([(64, 50), (54, 64), (108, 108), (64, 30)], float)
+    assert iou(grow_region(thing, on_stem, on_bar), stem | bar) > 0.85
+    for further in (beyond, bare):
+        assert np.array_equal(grow_region(thing, on_stem, further), grow_region(thing, on_stem))
+
+
 def test_blocks_in_a_heap_stay_apart():
     blocks = [box(44, 44, 60, 60), box(60, 48, 76, 64), box(48, 60, 64, 76), box(64, 64, 80, 80)]
     colours = [(200, 40, 40), (40, 180, 60), (40, 60, 200), (220, 200, 40)]

@@ -46,6 +46,25 @@ def test_the_live_stream_keeps_its_chunks_where_goals_slow_it_down(planning_shar
 
 
 @pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
+def test_seeing_the_camera_is_of_the_live_streams_time(planning_share):
+    turns, seen_secs = Turns(planning_share), 0.02     # as often as somebody has a turn
+    for _ in range(20):
+        turns.saw(seen_secs)
+        turns.lived_alone(0.2)
+    chunks = total_secs = 0.0
+    for _ in range(1000):
+        turns.saw(seen_secs)
+        total_secs += 0.2 + seen_secs
+        if turns.is_planning:
+            turns.planned(0.2)
+        else:
+            turns.lived(0.2)
+            chunks += 1
+    kept = chunks / (total_secs / (0.2 + seen_secs))
+    assert kept == pytest.approx(1.0 - planning_share, abs=0.02)
+
+
+@pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
 def test_goals_keep_half_of_their_share_where_the_computer_has_become_slow(planning_share):
     turns = Turns(planning_share)
     for _ in range(20):

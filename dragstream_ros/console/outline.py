@@ -10,9 +10,9 @@ from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.outline import outline_of
 
 
-def touched_outline(picture: np.ndarray, point_px: tuple[float, float]) -> Points:
-    """The outline of what stands out around a point of an (H, W, 3) uint8 RGB picture."""
-    return outline_of(grow_region(picture, np.array(point_px)))
+def touched_outline(picture: np.ndarray, points_px: Points) -> Points:
+    """The outline of what stands out around points of an (H, W, 3) uint8 RGB picture."""
+    return outline_of(grow_region(picture, *np.array(points_px)))
 
 
 def brushed_outline(stroke: Points, *, radius_px: float, size: tuple[int, int]) -> Points:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from dragstream_ros.console.outline import brushed_outline, touched_outline
 from dragstream_ros.console.pictures import Album, Jpeg
-from dragstream_ros.console.requests import Handle, Picture, Point, Points, RegionRequest
+from dragstream_ros.console.requests import Handle, Picture, Points, RegionRequest
 
 OUTLINES_KEPT = 64
 
@@ -21,7 +21,7 @@ class RegionFinder:
     def __init__(self, albums: dict[str, Album]) -> None:
         """albums: the pictures of each stream; somebody else fills them."""
         self._albums = albums
-        self._outlines: OrderedDict[tuple[Picture, Point], Points] = OrderedDict()
+        self._outlines: OrderedDict[tuple[Picture, Points], Points] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, 'console-regions')
 
     def stop(self) -> None:
@@ -29,33 +29,34 @@ class RegionFinder:
         self._thread.shutdown(cancel_futures=True)
 
     async def with_outline(self, handle: Handle, picture: Picture) -> Handle:
-        """The handle with an outline: its own, or that of what its first point touches."""
+        """The handle with an outline: its own, or that of what it grabs, and is turned about."""
         if handle.outline:
             return handle
-        return replace(handle, outline=await self._touched(picture, handle.path[0]))
+        centre = () if handle.centre is None else (handle.centre,)
+        return replace(handle, outline=await self._touched(picture, (handle.path[0], *centre)))
 
     async def find(self, request: RegionRequest) -> Points:
         """What a stroke covers, or touches."""
         if request.radius_px is None:
-            return await self._touched(request.picture, request.stroke[0])
+            return await self._touched(request.picture, request.stroke[:1])
         find = functools.partial(
             brushed_outline, request.stroke, radius_px=request.radius_px, size=request.picture.size)
         return await asyncio.get_running_loop().run_in_executor(self._thread, find)
 
-    async def _touched(self, picture: Picture, point: Point) -> Points:
-        """The same point of the same picture has one outline, also when that is long gone.
+    async def _touched(self, picture: Picture, points: Points) -> Points:
+        """The same points of the same picture have one outline, also when that is long gone.
 
         Nothing if the picture was gone before: the predictor then looks for itself.
         """
-        key = (picture, point)
+        key = (picture, points)
         kept = self._albums[picture.stream].find(picture.stamp_ns)
         if key not in self._outlines and kept is not None:
             self._outlines[key] = await asyncio.get_running_loop().run_in_executor(
-                self._thread, _find, kept, point)
+                self._thread, _find, kept, points)
             if len(self._outlines) > OUTLINES_KEPT:
                 self._outlines.popitem(last=False)
         return self._outlines.get(key, ())
 
 
-def _find(picture: Jpeg, point: Point) -> Points:
-    return touched_outline(picture.pixels(), point)
+def _find(picture: Jpeg, points: Points) -> Points:
+    return touched_outline(picture.pixels(), points)

@@ -1,8 +1,8 @@
 """What a drag holds, in pixels: which region of which picture, and where every frame has it.
 
 The region comes with the drag, or is grown around the touched point.  What is held is put where it
-is dragged as it was grabbed: shifted, or turned, and grown where it comes nearer to the camera; the
-model has to fit the rest to it.
+is dragged as it was grabbed: shifted, or turned as it stands (body.py), and grown where it comes
+nearer to the camera; the model has to fit the rest to it.
 """
 from __future__ import annotations
 
@@ -13,19 +13,39 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
-from dragstream_ros.core.drag import NOOP_BELOW_PX, DragCommand, Pose, poses_at
+from dragstream_ros.core.body import Body
+from dragstream_ros.core.drag import (
+    NOOP_BELOW_PX,
+    DragCommand,
+    DragHandle,
+    Operation,
+    Pose,
+    poses_at,
+)
 
 RIM_PX = 1              # wide, where a thing's colours are mixed with what is behind it
-# The region (H, W) bool around a point (x, y) of an (H, W, 3) uint8 RGB picture.
-Grow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# The region (H, W) bool around one or more points (x, y) of an (H, W, 3) uint8 RGB picture.
+Grow = Callable[..., np.ndarray]
 
 
 def with_regions(command: DragCommand, picture: np.ndarray, grow: Grow) -> DragCommand:
-    """Give a region of the command's picture to every handle with neither mask nor radius."""
+    """Give a region of the command's picture to every handle with neither mask nor radius.
+
+    What is turned is also looked for around its centre: mostly it turns about a point of itself.
+    """
     return replace(command, handles=tuple(
         handle if handle.mask is not None or handle.radius_px is not None
-        else replace(handle, mask=grow(picture, handle.path_px[0]))
+        else replace(handle, mask=grow(picture, *_touched_px(handle, command.image_size)))
         for handle in command.handles))
+
+
+def _touched_px(handle: DragHandle, image_size: tuple[int, int]) -> list[np.ndarray]:
+    """The points (x, y) of the picture by which an operator says what is meant."""
+    points_px, last_px = [handle.path_px[0]], np.array(image_size) - 1
+    centre_px = handle.centre_px
+    if centre_px is not None and ((centre_px >= 0) & (centre_px <= last_px)).all():
+        points_px.append(centre_px)
+    return points_px
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +53,13 @@ class Held:
     """The handles of one chunk.
 
     picture: (H, W, 3) uint8 RGB, of command time; masks: (n, H, W) bool, what each handle holds in
-    it; start: n poses in the last frame before the chunk; poses: n of each of its F frames; frozen:
-    (H, W) bool, what must not change, or None.
+    it; bodies: n, how that looks; start: n poses in the last frame before the chunk; poses: n of
+    each of its F frames; frozen: (H, W) bool, what must not change, or None.
     """
 
     picture: np.ndarray
     masks: torch.Tensor
+    bodies: list[Body]
     start: list[Pose]
     poses: list[list[Pose]]
     frozen: torch.Tensor | None
@@ -48,10 +69,14 @@ class Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
         size = command.image_size
         start, *poses = poses_at(command, times_secs)
-        masks = [region.handle_region(handle, image_size=size, latent_size=size)
-                 for handle in command.handles]
+        masks, bodies = [], []
+        for handle in command.handles:
+            masks.append(region.handle_region(handle, image_size=size, latent_size=size))
+            # Without a horizon nobody knows from where the camera looks.
+            stands = handle.operation is Operation.ROTATE and handle.horizon_px is not None
+            bodies.append((Body.standing if stands else Body.flat)(picture, masks[-1]))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
-        return cls(picture, torch.stack(masks), start, poses, frozen)
+        return cls(picture, torch.stack(masks), bodies, start, poses, frozen)
 
     def left(self) -> torch.Tensor:
         """What of the frame before the chunk shows them, once they have moved on: (F, H, W) bool.
@@ -59,10 +84,13 @@ class Held:
         With the rim; what stays leaves nothing.
         """
         left = torch.zeros(len(self.poses), *self.masks.shape[1:], dtype=torch.bool)
-        for mask, start, *poses in zip(self.masks, self.start, *self.poses, strict=True):
+        for mask, body, start, *poses in zip(
+                self.masks, self.bodies, self.start, *self.poses, strict=True):
             if not mask.any():      # its handle has left the picture
                 continue
-            shown = region.warp(mask, self._pixels(start))
+            shown = torch.zeros_like(mask)
+            window, layer = body.after(self._pixels(start))
+            shown[window] = layer[3] > 0.5
             corners = region.box_corners(mask).numpy()
             for frame, pose in zip(left, poses, strict=True):
                 moved_px = np.linalg.norm(pose.apply(corners) - start.apply(corners), axis=-1).max()
@@ -70,29 +98,22 @@ class Held:
                     frame |= region.dilate(shown, RIM_PX)
         return left
 
-    def put(self, frames: torch.Tensor) -> torch.Tensor:
-        """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place."""
-        content = torch.from_numpy(self.picture).permute(2, 0, 1).float() / 255
-        frames = frames.clone()
-        for mask, *poses in zip(self.masks, *self.poses, strict=True):
-            layer = torch.cat([content, mask.float()[None]])
-            for frame, pose in zip(frames, map(self._pixels, poses), strict=True):
-                rows, columns = window = region.window_after(mask, pose)
-                moved = region.warp_smoothly(layer, pose, window)
-                frame[:, rows, columns] = frame[:, rows, columns].lerp(moved[:3], moved[3:])
-        return frames if self.frozen is None else torch.where(self.frozen, content, frames)
+    def put(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place.
 
-    def covers(self) -> torch.Tensor:
-        """Where each frame shows what is held or frozen, (F, 1, H, W) in 0..1."""
-        covered = torch.zeros(len(self.poses), 1, *self.masks.shape[1:])
-        if self.frozen is not None:
-            covered += self.frozen.float()
-        for mask, *poses in zip(self.masks, *self.poses, strict=True):
-            for frame, pose in zip(covered, map(self._pixels, poses), strict=True):
-                rows, columns = window = region.window_after(mask, pose)
-                moved = region.warp_smoothly(mask.float()[None], pose, window)
-                frame[:, rows, columns] = frame[:, rows, columns].maximum(moved)
-        return covered
+        And where that is, (F, 1, H, W) in 0..1.
+        """
+        frames = frames.clone()
+        covered = frames.new_zeros(len(frames), 1, *frames.shape[2:])
+        for body, *poses in zip(self.bodies, *self.poses, strict=True):
+            for frame, cover, pose in zip(frames, covered, map(self._pixels, poses), strict=True):
+                (rows, columns), layer = body.after(pose)
+                frame[:, rows, columns] = frame[:, rows, columns].lerp(layer[:3], layer[3:])
+                cover[:, rows, columns] = cover[:, rows, columns].maximum(layer[3:])
+        if self.frozen is None:
+            return frames, covered
+        content = torch.from_numpy(self.picture).permute(2, 0, 1).float() / 255
+        return torch.where(self.frozen, content, frames), covered.maximum(self.frozen.float())
 
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])

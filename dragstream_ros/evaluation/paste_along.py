@@ -20,5 +20,5 @@ def paste_along(picture: np.ndarray, command: DragCommand, count: int) -> np.nda
     held = Held.of(with_regions(command, picture, grow_region), picture, times_secs)
     without = paint_over(picture, held.masks.any(0).numpy())
     frames = torch.from_numpy(without).permute(2, 0, 1).float().expand(count, -1, -1, -1) / 255
-    pasted = held.put(frames).permute(0, 2, 3, 1)
-    return (255 * pasted).round().to(torch.uint8).numpy()
+    pasted, _ = held.put(frames)
+    return (255 * pasted.permute(0, 2, 3, 1)).round().to(torch.uint8).numpy()

@@ -28,31 +28,49 @@ SAME_COLOUR = 12.0  # Lab distance
 WEAKEST_OUTLINE = 3.0  # mean Lab step across the outline, below which there is none
 HALFWAY = 0.5  # of the way from the rim, what the touched spot must reach to count
 MOST_SWEEPS = 40
+MOST_LARGER = 2.0  # what is around a further point, than what is around the first
 
 
 def grow_region(
-    image: np.ndarray, point_px: np.ndarray, *, fallback_radius_px: float = 6.0
+    image: np.ndarray, *points_px: np.ndarray, fallback_radius_px: float = 6.0
 ) -> np.ndarray:
     """The region (H, W) bool around a point of an (H, W, 3) uint8 RGB picture.
 
-    point_px: (x, y) inside the picture. Where nothing stands out there (bare table), the region is
-    the disc of fallback_radius_px. Never empty; it reaches at most 0.2 of the picture's shorter
-    side to each side, so of an arm it is the end that was touched.
+    points_px: each (x, y) inside the picture. What is around a further one belongs to the region,
+    too, if it stands out, touches what is around the first, and is not as large as an arm in front
+    of it: a thing may have several colours. Where nothing stands out at the first (bare table), the
+    region is the disc of fallback_radius_px there. Never empty; it reaches at most 0.2 of the
+    picture's shorter side from a point to each side, so of an arm it is the end that was touched.
     """
+    point_px, *further_px = points_px
+    region = _grown(image, point_px)
+    if region is None:
+        return _disc(image.shape[:2], point_px, fallback_radius_px)
+    for found in (_grown(image, further) for further in further_px):
+        if (found is not None and found.sum() <= MOST_LARGER * region.sum()
+                and (_with_rim(region) & found).any()):
+            region = region | found
+    return region
+
+
+def _grown(image: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
+    """The region (H, W) bool around one point, None where nothing stands out."""
     height, width = image.shape[:2]
     reach = max(4, round(WINDOW_SHARE * min(height, width)))
     x, y = (int(np.clip(round(float(v)), 0, n - 1)) for v, n in zip(point_px, (width, height)))
     left, top = max(x - reach, 0), max(y - reach, 0)
     window = image[top : y + reach + 1, left : x + reach + 1]
     inner = np.array([[top > 0, y + reach < height - 1], [left > 0, x + reach < width - 1]])
-
-    region = np.zeros((height, width), bool)
     found = _race(window, (x - left, y - top), inner)
     if found is None:
-        region |= _disc((height, width), point_px, fallback_radius_px)
-    else:
-        region[top : y + reach + 1, left : x + reach + 1] = found
+        return None
+    region = np.zeros((height, width), bool)
+    region[top : y + reach + 1, left : x + reach + 1] = found
     return region
+
+
+def _with_rim(region: np.ndarray) -> np.ndarray:
+    return cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
 def _race(window: np.ndarray, at: tuple[int, int], inner: np.ndarray) -> np.ndarray | None:

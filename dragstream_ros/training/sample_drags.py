@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dragstream_ros.core.body import Body
 from dragstream_ros.core.drag import Pose
 from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
 from dragstream_ros.core.held import Held
@@ -74,7 +75,8 @@ def sample_held(episode: Episode, index: int, tracks_px: np.ndarray,
         return None
     start, *poses = [[Pose(delta_px=track[n] - tracks_px[0, n]) for n in chosen]
                      for track in tracks_px]
-    return Held(picture, torch.stack(regions), start, poses, None)
+    bodies = [Body.flat(picture, region) for region in regions]
+    return Held(picture, torch.stack(regions), bodies, start, poses, None)
 
 
 def chunk_maps(tracks_px: np.ndarray, latent_size: int, image_size: int) -> torch.Tensor:

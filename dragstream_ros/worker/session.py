@@ -116,6 +116,7 @@ class PredictionSession:
         """Show the stream what is new among the frames that are kept, oldest first."""
         if not frames or frames[-1].generation < self._generation:
             return []
+        started = self._clock()
         events = self._adopt(frames[-1])
         self._frames = frames
         seen_ns = self._seen_ns or frames[-1].stamp_ns - round(CONTEXT_SECS * NS) - 1
@@ -134,6 +135,7 @@ class PredictionSession:
                 self._drag.push_again()
         for stamp_ns in list(self._arrivals_ns)[:-_N_ARRIVALS]:
             del self._arrivals_ns[stamp_ns]
+        self._turns.saw(self._clock() - started)
         return events
 
     def handle(self, message: ToWorker) -> list[FromWorker]:

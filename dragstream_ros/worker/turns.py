@@ -12,9 +12,9 @@ class Turns:
     """Shares the time out while both have work; what one does while the other rests is free.
 
     The live stream is to keep its share of the chunks that it makes alone, and beside goals a chunk
-    takes longer: cores, caches and messages are the same. That time, too, is for the goals to pay,
-    but with no more than half of their share: on a computer that has become slow for another reason
-    they must come to an end all the same.
+    takes longer: cores and caches are the same, and the camera's frames must be seen meanwhile,
+    too. That time is for the goals to pay, but with no more than half of their share: on a computer
+    that has become slow for another reason they must come to an end all the same.
 
     planning_share: for goals; between 0 and 1. It is kept to within one turn.
     """
@@ -23,6 +23,7 @@ class Turns:
         self._share = planning_share
         self._ahead_secs = 0.0  # how much more than their share goals have had
         self._was_planning = True
+        self._saw_secs = 0.0
         self._alone_secs: deque[float] = deque(maxlen=N_STEPS)
         self._beside_secs: deque[float] = deque(maxlen=N_STEPS)
 
@@ -36,19 +37,28 @@ class Turns:
         self._was_planning = True
         self._ahead_secs += secs * (1.0 - self._share)
 
+    def saw(self, secs: float) -> None:
+        """The live stream was shown the camera's frames; that is of its next turn."""
+        self._saw_secs += secs
+
     def lived(self, secs: float) -> None:
         """The live stream had a turn, and goals would have liked one."""
         self._was_planning = False
+        secs = self._with_seeing(secs)
         self._beside_secs.append(secs)
         self._ahead_secs += secs * (1.0 - self._share - self._speed)
 
     def lived_alone(self, secs: float) -> None:
         """The live stream had a turn, and there were no goals."""
-        self._alone_secs.append(secs)
+        self._alone_secs.append(self._with_seeing(secs))
 
     def rested(self) -> None:
         """One of them had no work: nobody is owed anything."""
-        self._ahead_secs = 0.0
+        self._ahead_secs = self._saw_secs = 0.0
+
+    def _with_seeing(self, secs: float) -> float:
+        secs, self._saw_secs = secs + self._saw_secs, 0.0
+        return secs
 
     @property
     def _speed(self) -> float:

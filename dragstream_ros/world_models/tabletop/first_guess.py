@@ -53,7 +53,7 @@ class FirstGuess:
         frames, settled = pieces.put(frames.cpu(), seen.picture)
         seen = replace(seen, origin=pieces.origin(origins[-1]))
         if held is not None and gone is not None:
-            frames, covered = held.put(frames), held.covers()
+            frames, covered = held.put(frames)
             settled = settled.maximum(covered)
             seen = replace(seen, gone=gone[-1]).without(covered[-1, 0].numpy() > 0.5)
         return cls(frames.to(device), settled.to(device), seen)

@@ -1,0 +1,120 @@
+"""How what is held looks after a motion: flat, as it was cut out, or standing on a table.
+
+Seen from above at a slant, a box shows its top and, below that in the picture, the sides that face
+the camera. Where it is turned, its top turns with the drag; sides that turned with it would face
+the sky. So the top is cut off along the crease between them, and wherever it comes to be, sides go
+down from it as far, and as dark, as before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+
+from dragstream_ros.core import region
+from dragstream_ros.core.region import CellPose, Window
+
+LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
+LEAST_TOP_SHARE = 0.35      # of what is held
+LEAST_CREASE = 6.0          # mean step of colour across it, Lab, below which there is none
+SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
+INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """layer: (4, H, W) in 0..1, the colours of the picture and where the thing is in it.
+
+    Of what stands, that is its top; sides_px: how far down its sides go, 0: it is flat; shade:
+    their levels, in those of the top.
+    """
+
+    layer: torch.Tensor
+    sides_px: int = 0
+    shade: float = 1.0
+
+    @classmethod
+    def flat(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
+        """What a mask (H, W) bool cuts out of a picture (H, W, 3) uint8 RGB."""
+        colours = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+        return cls(torch.cat([colours, mask.float()[None]]))
+
+    @classmethod
+    def standing(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
+        """The same with a top and sides; flat where no crease is seen."""
+        flat, held = cls.flat(picture, mask), mask.numpy()
+        sides_px = _sides_px(picture, held)
+        if sides_px == 0:
+            return flat
+        top = _top(held, sides_px)
+        return replace(flat, layer=torch.cat([flat.layer[:3], torch.from_numpy(top)[None]]),
+                       sides_px=sides_px, shade=_shade(picture, top, sides_px))
+
+    def after(self, pose: CellPose) -> tuple[Window, torch.Tensor]:
+        """Colours and cover (4, h, w) in 0..1, of the rows and columns where it is after a motion.
+        """
+        rows, columns = region.window_after(self.layer[3] > 0, pose)
+        rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
+        top = region.warp_smoothly(self.layer, pose, (rows, columns))
+        if self.sides_px == 0:
+            return (rows, columns), top
+        shown = torch.zeros_like(top)
+        for down in range(self.sides_px, 0, -1):
+            cover = _lowered(top[3:], down)
+            shown[:3].lerp_(self.shade * _lowered(top[:3], down + INSIDE_PX), cover)
+            torch.maximum(shown[3:], cover, out=shown[3:])
+        return (rows, columns), torch.cat([
+            shown[:3].lerp(top[:3], top[3:]), shown[3:].maximum(top[3:])])
+
+
+def _lowered(map_: torch.Tensor, rows: int) -> torch.Tensor:
+    """A map (C, h, w) that many rows further down; zeros come in."""
+    lowered = torch.zeros_like(map_)
+    lowered[:, rows:] = map_[:, :max(map_.shape[1] - rows, 0)]
+    return lowered
+
+
+def _top(held: np.ndarray, sides_px: int) -> np.ndarray:
+    """What has so many pixels of the thing below it: top and sides are the top moved down."""
+    height = held.shape[0]
+    top = held.copy()
+    for down in range(1, sides_px + 1):
+        top[:height - down] &= held[down:]
+        top[height - down:] = False
+    return top
+
+
+def _crease(top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the lowest pixels of a top (H, W) bool."""
+    rows, columns = np.nonzero(top[:-1] & ~top[1:])
+    return rows, columns
+
+
+def _sides_px(picture: np.ndarray, held: np.ndarray) -> int:
+    """How far down the sides go: so far that there is the greatest step of colour above them."""
+    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    # From a pixel to the next below; an edge may be three pixels wide, and then is in its middle.
+    step = np.zeros(held.shape, np.float32)
+    step[1:-2] = 0.5 * (np.linalg.norm(lab[3:] - lab[:-3], axis=-1)
+                        + np.linalg.norm(lab[2:-1] - lab[1:-2], axis=-1))
+    found, greatest = 0, LEAST_CREASE
+    for sides_px in range(LOWEST_SIDES_PX, held.shape[0]):
+        top = _top(held, sides_px)
+        if top.sum() < LEAST_TOP_SHARE * held.sum():
+            break
+        crease = step[_crease(top)].mean()
+        if crease > greatest:
+            found, greatest = sides_px, float(crease)
+    return found
+
+
+def _shade(picture: np.ndarray, top: np.ndarray, sides_px: int) -> float:
+    """Levels half-way down the sides, in those of the top above."""
+    rows, columns = _crease(top)
+    light = picture.astype(np.float32).sum(-1) + 1
+    above = light[np.maximum(rows - INSIDE_PX, 0), columns]
+    below = light[np.minimum(rows + INSIDE_PX + sides_px // 2, len(light) - 1), columns]
+    return float(np.clip(np.median(below / above), *SHADES))
