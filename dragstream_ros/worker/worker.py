@@ -15,8 +15,6 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import cv2
-
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.planning.goal_distance import encoder_of
 from dragstream_ros.planning.lanes import lanes_for
@@ -66,7 +64,6 @@ def _work(connection: Connection, reader: MailboxReader) -> NoReturn:
     :raises DragStreamError: WEIGHTS_MISSING, WEIGHTS_UNREADABLE, WEIGHTS_MISMATCH, OUT_OF_MEMORY,
         TOO_SLOW
     """
-    cv2.setNumThreads(1)  # two cores are for the world model and for everything else
     setup: Setup = connection.recv()
     started = time.monotonic()
     from dragstream_ros.world_models import load_world_model

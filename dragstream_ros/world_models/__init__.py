@@ -10,10 +10,15 @@ from dragstream_ros.memory import keep_freed_memory
 
 
 def set_up_inference() -> None:
-    """Compute on two threads at most, as the other cores are the robot's, and in kept memory."""
+    """Compute on two threads at most, as the other cores are the robot's, and in kept memory.
+
+    OpenCV gets one: its threads would wait in the way of the network's, a fifth of every chunk.
+    """
+    import cv2
     import torch
     keep_freed_memory()
     torch.set_num_threads(min(2, torch.get_num_threads()))
+    cv2.setNumThreads(1)
 
 
 def load_world_model(name: str = 'tabletop', folder: str = '', *,
