@@ -45,8 +45,8 @@ class DragHandle:
         of turn for ROTATE), arriving at the command's duration.
     mask: (H, W) bool, the region at command time; None: a disc of radius_px around path_px[0], and
         without a radius what stands out there in the picture.
-    horizon_px: the row where the plane ends that a TRANSLATE goes along: what comes nearer grows.
-        None: it keeps its size.
+    horizon_px: the row where the plane ends that things lie on: a TRANSLATE makes grow what comes
+        nearer, a ROTATE turns what stands there. None: not known; it is a flat cut-out.
     """
 
     path_px: np.ndarray

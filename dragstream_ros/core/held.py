@@ -91,11 +91,12 @@ class Held:
             shown = torch.zeros_like(mask)
             window, layer = body.after(self._pixels(start))
             shown[window] = layer[3] > 0.5
+            shown = region.dilate(shown, RIM_PX)
             corners = region.box_corners(mask).numpy()
             for frame, pose in zip(left, poses, strict=True):
                 moved_px = np.linalg.norm(pose.apply(corners) - start.apply(corners), axis=-1).max()
                 if moved_px >= NOOP_BELOW_PX:
-                    frame |= region.dilate(shown, RIM_PX)
+                    frame |= shown
         return left
 
     def put(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -80,10 +80,14 @@ def disc(centre: tuple[float, float], radius: float, size: tuple[int, int]) -> t
 
 def dilate(mask: torch.Tensor, cells: int) -> torch.Tensor:
     """The mask (..., h, w) bool grown by so many cells to every side, corners included."""
-    grown = mask.float().reshape(-1, 1, *mask.shape[-2:])
-    for side, padding in (((2 * cells + 1, 1), (cells, 0)), ((1, 2 * cells + 1), (0, cells))):
-        grown = functional.max_pool2d(grown, side, stride=1, padding=padding)
-    return grown.reshape(mask.shape) > 0.0
+    for axis in (-1, -2):
+        grown, size = mask.clone(), mask.shape[axis]
+        for step in range(1, min(cells, size - 1) + 1):
+            for to, came_from in ((step, 0), (0, step)):
+                grown.narrow(axis, to, size - step).logical_or_(
+                    mask.narrow(axis, came_from, size - step))
+        mask = grown
+    return mask
 
 
 def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:

@@ -13,6 +13,8 @@ def fill_from_nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """
     _, nearest = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    value_of = np.zeros((int(nearest.max()) + 1, *values.shape[2:]), values.dtype)
-    value_of[nearest[known]] = values[known]
-    return value_of[nearest]
+    place_of = np.zeros(int(nearest.max()) + 1, np.intp)
+    place_of[nearest[known]] = np.flatnonzero(known)
+    filled = values.copy()
+    filled[~known] = values.reshape(-1, *values.shape[2:])[place_of[nearest[~known]]]
+    return filled
