@@ -147,7 +147,7 @@ def test_what_comes_in_over_the_border_shows_more_of_itself() -> None:
 
 
 def test_where_a_pixel_comes_from_adds_up_over_chunks() -> None:
-    seen = SeenPicture.of(picture(), None)
+    seen = SeenPicture.of(picture())
     hidden = np.zeros((1, 128, 128), bool)
     for _ in range(2):
         found = seen.origins(np.full((1, 2, 128, 128), 3.0, np.float32), hidden)
@@ -161,14 +161,14 @@ def test_what_was_hidden_or_made_anew_comes_from_nowhere() -> None:
     hidden[0, 60, 60] = True
     redone = np.zeros((128, 128), bool)
     redone[20, 30] = True
-    seen = SeenPicture.of(picture(), None).without(redone)
+    seen = SeenPicture.of(picture()).without(redone)
     found = seen.origins(np.full((1, 2, 128, 128), 2.0, np.float32), hidden)[0]
     assert np.isnan(found[:, 60, 60]).all() and np.isnan(found[:, 22, 32]).all()
     assert found[:, 61, 61] == pytest.approx((59.0, 59.0))
 
 
 def test_what_a_drag_takes_is_gone_from_what_was_seen() -> None:
-    seen = SeenPicture.of(picture(), None)
+    seen = SeenPicture.of(picture())
     seen = replace(seen, origin=seen.origins(np.full((1, 2, 128, 128), 4.0, np.float32),
                                              np.zeros((1, 128, 128), bool))[0])
     left = np.zeros((1, 128, 128), bool)
@@ -195,13 +195,19 @@ def test_a_piece_is_cut_from_the_real_picture_however_many_chunks_ago() -> None:
     assert guess.settled[-1, 0].numpy()[red].min() > 0.5
 
 
-def test_a_drag_that_begins_cuts_the_newest_picture() -> None:
-    guess = moving_box(10.0, None, picture())
+def test_what_was_seen_is_remembered_through_drags_and_what_they_took_does_not_come_back() -> None:
+    before = moving_box(10.0, None, picture())
+    newest = (255 * before.frames[-1].permute(1, 2, 0)).byte().numpy()
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
-        handles=(DragHandle(path_px=np.array([(20.0, 20.0), (30.0, 20.0)]), radius_px=6.0),))
-    held = Held.of(command, picture(), np.linspace(0, 1, 6))
+        handles=(DragHandle(path_px=np.array([(65.0, 60.0), (65.0, 100.0)]),
+                            mask=newest[..., 0] > 200),))
     still = torch.zeros(5, 3, 64, 64)
-    dragged = FirstGuess.of(picture(), still[:, :2], still[:, 2:], held, guess.seen)
-    assert dragged.seen.grabbed is held.picture and dragged.seen is not guess.seen
-    assert np.isnan(dragged.seen.origin[:, 20, 30]).all()     # what is held there is put each time
+    dragged = FirstGuess.of(newest, still[:, :2], still[:, 2:],
+                            Held.of(command, newest, np.linspace(0, 1, 6)), before.seen).seen
+    assert dragged.picture is before.seen.picture
+    assert dragged.gone[51:69, 41:69].all() and dragged.gone.sum() < 900    # the box, as first seen
+    assert np.isnan(dragged.origin[:, 100, 65]).all()   # what is held there is put each time
+    bare = np.full((128, 128, 3), 100, np.uint8)
+    after = moving_box(10.0, dragged, bare)
+    assert not (after.frames[:, 0] > 0.7).any()

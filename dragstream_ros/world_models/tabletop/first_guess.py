@@ -33,29 +33,25 @@ class FirstGuess:
            held: Held | None, seen: SeenPicture | None) -> FirstGuess:
         """Make it of the newest frame (H, W, 3) uint8 RGB and a flow as for carry.
 
-        seen: as of that frame; None cuts the frame itself, as does a drag that begins or ends.
+        seen: as of that frame; None: it is real, and is cut itself.
         """
-        grabbed = None if held is None else held.picture
-        if seen is None or seen.grabbed is not grabbed:
-            seen = SeenPicture.of(newest, grabbed)
+        seen = seen or SeenPicture.of(newest)
         device = displacement.device
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        hidden, left, gone = flow[:, 2] > 0.5, None, None
-        if held is not None:
-            left = held.left()
-            gone = seen.gone_by(left.numpy())
-            left = left.to(device)
-        origins = seen.origins(flow[:, :2], hidden)
+        left = (torch.zeros(len(flow), *newest.shape[:2], dtype=torch.bool) if held is None
+                else held.left())
+        gone = seen.gone_by(left.numpy())
+        origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5)
         pieces = RigidPieces.of(seen.pieces, origins, 1 - flow[:, 2], gone)
         picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
-        frames = carry(picture, displacement, hole, left, pieces.moved.to(device))
+        frames = carry(picture, displacement, hole, left.to(device), pieces.moved.to(device))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
-        seen = replace(seen, origin=pieces.origin(origins[-1]))
-        if held is not None and gone is not None:
+        seen = replace(seen, origin=pieces.origin(origins[-1]), gone=gone[-1])
+        if held is not None:
             frames, covered = held.put(frames)
             settled = settled.maximum(covered)
-            seen = replace(seen, gone=gone[-1]).without(covered[-1, 0].numpy() > 0.5)
+            seen = seen.without(covered[-1, 0].numpy() > 0.5)
         return cls(frames.to(device), settled.to(device), seen)
 
     def unsettled(self) -> FirstGuess:

@@ -23,19 +23,17 @@ class SeenPicture:
     origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
     where that is not from it.
     gone: (H, W) bool, what of it drags took away.
-    grabbed: the picture that the drag since then is of; None without one.
     """
 
     picture: np.ndarray
     pieces: np.ndarray
     origin: np.ndarray
     gone: np.ndarray
-    grabbed: np.ndarray | None
 
     @classmethod
-    def of(cls, picture: np.ndarray, grabbed: np.ndarray | None) -> SeenPicture:
+    def of(cls, picture: np.ndarray) -> SeenPicture:
         size = picture.shape[:2]
-        return cls(picture, _pieces_of(picture), grid(size), np.zeros(size, bool), grabbed)
+        return cls(picture, _pieces_of(picture), grid(size), np.zeros(size, bool))
 
     def origins(self, displacement: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Where each pixel of frames to come is from, (F, 2, H, W) float32, NaN if not from here.
