@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 
@@ -19,7 +18,7 @@ from dragstream_ros.core.region import CellPose, Window
 
 LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
 LEAST_TOP_SHARE = 0.35      # of what is held
-LEAST_CREASE = 6.0          # mean step of colour across it, Lab, below which there is none
+LEAST_CREASE = 20.0         # mean step of colour across it, levels, below which there is none
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
 
@@ -95,11 +94,11 @@ def _crease(top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _sides_px(picture: np.ndarray, held: np.ndarray) -> int:
     """How far down the sides go: so far that there is the greatest step of colour above them."""
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    levels = picture.astype(np.float32)
     # From a pixel to the next below; an edge may be three pixels wide, and then is in its middle.
     step = np.zeros(held.shape, np.float32)
-    step[1:-2] = 0.5 * (np.linalg.norm(lab[3:] - lab[:-3], axis=-1)
-                        + np.linalg.norm(lab[2:-1] - lab[1:-2], axis=-1))
+    step[1:-2] = 0.5 * (np.linalg.norm(levels[3:] - levels[:-3], axis=-1)
+                        + np.linalg.norm(levels[2:-1] - levels[1:-2], axis=-1))
     found, greatest = 0, LEAST_CREASE
     for sides_px in range(LOWEST_SIDES_PX, held.shape[0]):
         top = _top(held, sides_px)
