@@ -157,23 +157,30 @@ def test_what_has_no_crease_is_turned_as_it_is() -> None:
 def test_what_it_leaves_is_where_the_frame_before_the_chunk_shows_it() -> None:
     pixels = picture()
     command = drag((35, 45), (75, 45), mask=mask_of(pixels))
-    left = Held.of(command, pixels, np.array([0.5, 0.75, 1.0])).left()[-1]
+    left = Held.of(command, pixels, np.array([0.5, 0.75, 1.0])).left()
     assert left[45, 55] and not left[45, 35] and not left[45, 75]
     assert left[40 - RIM_PX, 50] and not left[40 - RIM_PX - 1, 50]
 
 
-def test_what_hardly_moves_leaves_nothing() -> None:
-    pixels = picture()
-    command = drag((35, 45), (35.6, 45), mask=mask_of(pixels))
-    early, late = Held.of(command, pixels, HALF_WAY_AND_END).left()
-    assert not early.any() and late.any()
+def test_what_stands_leaves_its_sides_too() -> None:
+    pixels, middle = np.full((128, 128, 3), 100, np.uint8), np.array([64.0, 60.0])
+    where = box(pixels, middle + np.array([[-16, -7], [16, -7], [16, 7], [-16, 7]]), 6)
+    turned = with_horizon(drag(middle + (12, 0), middle + (0, 12), mask=where,
+                               operation=Operation.ROTATE, centre_px=middle), -2.0)
+    left = Held.of(turned, pixels, np.array([1.0, 1.25, 1.5])).left()
+    rows, columns = np.nonzero(left.numpy())
+    assert (rows.min(), rows.max()) == pytest.approx((43, 83), abs=1)
+    assert (columns.min(), columns.max()) == pytest.approx((56, 72), abs=1)
 
 
-def test_what_turns_on_the_spot_leaves_its_corners() -> None:
+def test_each_pixel_that_shows_it_knows_where_it_is_from() -> None:
     pixels = picture()
-    turned = drag((40, 45), (34.5, 50.5), mask=mask_of(pixels), operation=Operation.ROTATE,
-                  centre_px=np.array([34.5, 44.5]))
-    assert Held.of(turned, pixels, HALF_WAY_AND_END).left()[-1, 40, 30]
+    turned = drag((70, 45), (45, 70), mask=mask_of(pixels), operation=Operation.ROTATE,
+                  centre_px=np.array([45.0, 45.0]))
+    origin = Held.of(turned, pixels, HALF_WAY_AND_END).origin()
+    # A quarter of a turn clockwise about (45, 45): from left of it to above it.
+    assert origin[:, 33, 47].tolist() == pytest.approx([33.0, 43.0], abs=1e-3)
+    assert origin[:, 45, 35].isnan().all() and int((~origin[0].isnan()).sum()) == 100
 
 
 def test_what_is_frozen_stays_as_it_was_whatever_comes() -> None:

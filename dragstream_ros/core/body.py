@@ -69,6 +69,18 @@ class Body:
             shown[:3].lerp(top[:3], top[3:]), shown[3:].maximum(top[3:])])
 
 
+    def origin(self, pose: CellPose) -> tuple[Window, torch.Tensor]:
+        """Where in the picture what a window shows after a motion is from, (2, h, w) float32.
+
+        In px, (x, y); NaN where it does not show the thing, or shows its sides drawn anew.
+        """
+        window = region.window_after(self.layer[3] > 0, pose)
+        rows, columns = (torch.arange(size, dtype=torch.float32) for size in self.layer.shape[1:])
+        y, x = torch.meshgrid(rows, columns, indexing='ij')
+        found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window)
+        return window, found[:2].where(found[2] > 0.5, torch.nan)
+
+
 def _lowered(map_: torch.Tensor, rows: int) -> torch.Tensor:
     """A map (C, h, w) that many rows further down; zeros come in."""
     lowered = torch.zeros_like(map_)

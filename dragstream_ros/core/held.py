@@ -15,7 +15,6 @@ import torch
 from dragstream_ros.core import region
 from dragstream_ros.core.body import Body
 from dragstream_ros.core.drag import (
-    NOOP_BELOW_PX,
     DragCommand,
     DragHandle,
     Operation,
@@ -79,25 +78,15 @@ class Held:
         return cls(picture, torch.stack(masks), bodies, start, poses, frozen)
 
     def left(self) -> torch.Tensor:
-        """What of the frame before the chunk shows them, once they have moved on: (F, H, W) bool.
+        """What of the frame before the chunk shows them, with the rim, (H, W) bool.
 
-        With the rim; what stays leaves nothing.
+        Also what is held still: the model, which saw it move, may want to let it go on.
         """
-        left = torch.zeros(len(self.poses), *self.masks.shape[1:], dtype=torch.bool)
-        for mask, body, start, *poses in zip(
-                self.masks, self.bodies, self.start, *self.poses, strict=True):
-            if not mask.any():      # its handle has left the picture
-                continue
-            shown = torch.zeros_like(mask)
-            window, layer = body.after(self._pixels(start))
-            shown[window] = layer[3] > 0.5
-            shown = region.dilate(shown, RIM_PX)
-            corners = region.box_corners(mask).numpy()
-            for frame, pose in zip(left, poses, strict=True):
-                moved_px = np.linalg.norm(pose.apply(corners) - start.apply(corners), axis=-1).max()
-                if moved_px >= NOOP_BELOW_PX:
-                    frame |= shown
-        return left
+        left = torch.zeros(self.masks.shape[1:], dtype=torch.bool)
+        for body, start in zip(self.bodies, self.start, strict=True):
+            (rows, columns), layer = body.after(self._pixels(start))
+            left[rows, columns] |= layer[3] > 0.5
+        return region.dilate(left, RIM_PX)
 
     def put(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the frames (F, 3, H, W), in 0..1, with what is held, or frozen, in its place.
@@ -115,6 +104,17 @@ class Held:
             return frames, covered
         content = torch.from_numpy(self.picture).permute(2, 0, 1).float() / 255
         return torch.where(self.frozen, content, frames), covered.maximum(self.frozen.float())
+
+    def origin(self) -> torch.Tensor:
+        """Where in its picture what the last frame shows of it is from: (2, H, W) px, (x, y).
+
+        NaN where the frame shows none of it.
+        """
+        found = torch.full((2, *self.masks.shape[1:]), torch.nan)
+        for body, pose in zip(self.bodies, map(self._pixels, self.poses[-1]), strict=True):
+            (rows, columns), origin = body.origin(pose)
+            found[:, rows, columns] = origin.where(~origin.isnan(), found[:, rows, columns])
+        return found
 
     def _pixels(self, pose: Pose) -> region.CellPose:
         size = (self.picture.shape[1], self.picture.shape[0])

@@ -328,7 +328,10 @@ class DragStream:
         starts_at = 0.0
         if command is not None:
             starts_at = (command.stamp_ns - rollout.source_stamp_ns) / NS
-            if first - starts_at >= command.duration_secs:      # its path has ended
+            # It is held at the end of its path for a chunk, to come to rest: the model, which saw
+            # it move, would let it go on.
+            rest_secs = self.world_model.frames_per_chunk * self._period_secs
+            if first - starts_at >= command.duration_secs + rest_secs - 1e-6:
                 command = None
                 rollout = replace(rollout, command=None, drag_id='')
                 if self.config.mode == 'free_running':

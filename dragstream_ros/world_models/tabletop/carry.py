@@ -20,8 +20,8 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
-    left: (F, H, W) bool, what of the picture is elsewhere by then: where the flow would still show
-    it, there is a hole.
+    left: (H, W) bool, what of the picture is put elsewhere: where the flow would still show it,
+    there is a hole.
     bare: (F, H, W) bool, a hole in any case.
     """
     frames, size = len(displacement), picture.shape[-2:]
@@ -29,9 +29,9 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
     x, y = (torch.arange(n, dtype=torch.float32, device=flow.device) for n in (size[1], size[0]))
     grid = torch.stack([(x - flow[:, 0] + 0.5) * (2 / size[1]) - 1,
                         (y[:, None] - flow[:, 1] + 0.5) * (2 / size[0]) - 1], -1)
-    gone = flow.new_zeros(frames, 1, *size) if left is None else left[:, None].to(flow)
+    gone = flow.new_zeros(size) if left is None else left.to(flow)
     moved = functional.grid_sample(
-        torch.cat([picture.expand(frames, -1, -1, -1), gone], 1), grid, align_corners=False,
+        torch.cat([picture, gone[None]]).expand(frames, -1, -1, -1), grid, align_corners=False,
         padding_mode='border')
     moved, holes = moved[:, :3], flow[:, 2:].maximum(moved[:, 3:])
     if bare is not None:

@@ -35,11 +35,11 @@ class FirstGuess:
 
         seen: as of that frame; None: it is real, and is cut itself.
         """
-        seen = seen or SeenPicture.of(newest)
+        seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
         device = displacement.device
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        left = (torch.zeros(len(flow), *newest.shape[:2], dtype=torch.bool) if held is None
+        left = (torch.zeros(newest.shape[:2], dtype=torch.bool) if held is None
                 else held.left())
         gone = seen.gone_by(left.numpy())
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5)
@@ -47,11 +47,11 @@ class FirstGuess:
         picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
         frames = carry(picture, displacement, hole, left.to(device), pieces.moved.to(device))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
-        seen = replace(seen, origin=pieces.origin(origins[-1]), gone=gone[-1])
+        seen = replace(seen, origin=pieces.origin(origins[-1]), gone=gone)
         if held is not None:
             frames, covered = held.put(frames)
             settled = settled.maximum(covered)
-            seen = seen.without(covered[-1, 0].numpy() > 0.5)
+            seen = seen.held(covered[-1, 0].numpy() > 0.5, held.origin().numpy())
         return cls(frames.to(device), settled.to(device), seen)
 
     def unsettled(self) -> FirstGuess:

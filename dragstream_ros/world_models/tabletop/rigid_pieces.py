@@ -60,9 +60,9 @@ class RigidPieces:
 
         origins: (F, 2, H, W), where in the picture that was cut each pixel of the frames comes
         from by the flow, (x, y), NaN if not from there; sure: (F, H, W), how surely, in 0..1.
-        gone: (F, H, W) bool, what of the picture is put elsewhere by others.
+        gone: (H, W) bool, what of the picture is put elsewhere by others.
         """
-        found = [_pieces_of(labels, origin, sure[index], None if gone is None else gone[index])
+        found = [_pieces_of(labels, origin, sure[index], gone)
                  for index, origin in enumerate(origins)]
         pieces, moved, rims = zip(*found)
         return cls(pieces, torch.from_numpy(np.stack(moved)), np.stack(rims))

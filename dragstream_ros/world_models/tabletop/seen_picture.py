@@ -9,7 +9,9 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
+from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.masks.once_per_picture import OncePerPicture
 
@@ -22,13 +24,16 @@ class SeenPicture:
 
     origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
     where that is not from it.
-    gone: (H, W) bool, what of it drags took away.
+    gone: (H, W) bool, what of it the drag took away: that is put elsewhere meanwhile.
+    grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     """
 
     picture: np.ndarray
     pieces: np.ndarray
     origin: np.ndarray
     gone: np.ndarray
+    grabbed: np.ndarray | None = None
+    grabbed_origin: np.ndarray | None = None
 
     @classmethod
     def of(cls, picture: np.ndarray) -> SeenPicture:
@@ -51,16 +56,45 @@ class SeenPicture:
         return found
 
     def gone_by(self, left: np.ndarray) -> np.ndarray:
-        """What drags will have taken of the picture, (F, H, W) bool; left: of the newest frame."""
-        gone = np.repeat(self.gone[None], len(left), 0)
-        frame, *place = np.nonzero(left & ~np.isnan(self.origin[0]))
-        x, y = np.rint(self.origin[:, place[0], place[1]]).astype(int)
-        gone[frame, y.clip(0, gone.shape[1] - 1), x.clip(0, gone.shape[2] - 1)] = True
+        """What drags have taken of the picture by now; left: of the newest frame; (H, W) bool."""
+        gone = self.gone.copy()
+        gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         return gone
 
     def without(self, redone: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool is something else."""
         return replace(self, origin=np.where(redone, np.float32(np.nan), self.origin))
+
+    def dragged(self, grabbed: np.ndarray | None) -> SeenPicture:
+        """The same, for a drag of another picture, or none: what the last one held is let go of."""
+        if self.grabbed is grabbed:
+            return self
+        back = np.zeros(self.gone.shape, bool)
+        back[_nearest(self.origin[:, ~np.isnan(self.origin[0])], back.shape)] = True
+        # What was turned leaves out a pixel here and there.
+        back = dilate(torch.from_numpy(back), 1).numpy()
+        return replace(self, gone=self.gone & ~back, grabbed=grabbed,
+                       grabbed_origin=None if grabbed is None else self.origin)
+
+    def held(self, covered: np.ndarray, origin: np.ndarray) -> SeenPicture:
+        """The same, where some of the newest frame (H, W) bool shows what is held.
+
+        origin: (2, H, W), where in the grabbed picture that is from, NaN where it is not.
+        """
+        assert self.grabbed_origin is not None
+        vacated = ~np.isnan(self.origin[0])
+        vacated[vacated] = self.gone[_nearest(self.origin[:, vacated], self.gone.shape)]
+        found = self.without(covered | vacated).origin
+        known = ~np.isnan(origin[0])
+        y, x = _nearest(origin[:, known], self.gone.shape)
+        found[:, known] = self.grabbed_origin[:, y, x] + origin[:, known] - (x, y)
+        return replace(self, origin=found)
+
+
+def _nearest(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels that are nearest to points (2, n), (x, y)."""
+    x, y = (np.rint(axis).astype(int) for axis in points)
+    return y.clip(0, shape[0] - 1), x.clip(0, shape[1] - 1)
 
 
 @functools.lru_cache(maxsize=4)
