@@ -93,10 +93,11 @@ class PredictorProcess:
     @property
     def children(self) -> list[int]:
         """Process ids of its children."""
-        path = pathlib.Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
-        folder = path.parent.parent
-        return [int(pid) for task in folder.iterdir()
-                for pid in (task / 'children').read_text().split()]
+        found = []
+        for task in pathlib.Path(f'/proc/{self.process.pid}/task').iterdir():
+            with contextlib.suppress(FileNotFoundError):    # a thread that has just ended
+                found += map(int, (task / 'children').read_text().split())
+        return found
 
     def kill(self) -> None:
         """End it by force, if it still runs."""

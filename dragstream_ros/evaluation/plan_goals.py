@@ -219,9 +219,11 @@ def _answer(desk: _Desk, config: PlanGoalsConfig, *, filming: bool) -> tuple[flo
 
 
 def _with_children(pid: int) -> list[int]:
-    tasks = pathlib.Path(f'/proc/{pid}/task').iterdir()
-    return [pid, *(int(child) for task in tasks
-                   for child in (task / 'children').read_text().split())]
+    found = [pid]
+    for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
+        with contextlib.suppress(FileNotFoundError):    # a thread that has just ended
+            found += map(int, (task / 'children').read_text().split())
+    return found
 
 
 def _mistreated(desk: _Desk, heard: _Heard, config: PlanGoalsConfig) -> dict[str, Any]:
