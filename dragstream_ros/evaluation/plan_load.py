@@ -30,7 +30,7 @@ WANTS_ALL_HZ = 30.0  # anchors: more than any computer here can serve
 class PlanLoadConfig:
     """secs: alone, and beside goals. planning_shares: the parameter's values that are tried."""
 
-    secs: float = 8.0
+    secs: float = 16.0
     candidates: int = 16
     planning_shares: tuple[float, ...] = (0.2, 0.5, 0.8)
 
