@@ -162,6 +162,19 @@ def test_what_it_leaves_is_where_the_frame_before_the_chunk_shows_it() -> None:
     assert left[40 - RIM_PX, 50] and not left[40 - RIM_PX - 1, 50]
 
 
+def test_what_is_held_still_leaves_its_place_too() -> None:
+    pixels = picture()
+    left = Held.of(drag((35, 45), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END).left()
+    assert left[40:50, 30:40].all() and not left[45, 42]
+
+
+def test_what_turns_on_the_spot_leaves_its_corners() -> None:
+    pixels = picture()
+    turned = drag((40, 45), (34.5, 50.5), mask=mask_of(pixels), operation=Operation.ROTATE,
+                  centre_px=np.array([34.5, 44.5]))
+    assert Held.of(turned, pixels, HALF_WAY_AND_END).left()[40, 30]
+
+
 def test_what_stands_leaves_its_sides_too() -> None:
     pixels, middle = np.full((128, 128, 3), 100, np.uint8), np.array([64.0, 60.0])
     where = box(pixels, middle + np.array([[-16, -7], [16, -7], [16, 7], [-16, 7]]), 6)

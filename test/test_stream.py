@@ -186,6 +186,15 @@ def test_several_handles_each_stop_at_the_end_of_their_own_path(model) -> None:
     assert first.tracks_px[1, -1] == pytest.approx([90, 75])
 
 
+@pytest.mark.parametrize('mode', ['anchored', 'free_running'])
+def test_what_was_dragged_rests_at_the_end_of_its_path_for_a_chunk(model, mode) -> None:
+    stream = started(model, mode=mode, horizon_secs=2.0)
+    stream.push_drag(replace(drag((40, 40), (60, 40)), duration_secs=0.5))
+    chunks = [stream.step() for _ in range(3)]
+    assert [chunk.drag_id for chunk in chunks] == ['d', 'd', '']
+    assert chunks[1].tracks_px[0].tolist() == [[60.0, 40.0]] * 5
+
+
 def test_following_a_drag_goes_on_along_its_path_by_the_clock(model) -> None:
     stream = started(model, replay='follow')
     stream.push_drag(drag((40, 40), (60, 40)))

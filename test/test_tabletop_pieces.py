@@ -15,6 +15,7 @@ from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
 SURE = np.ones((1, 128, 128))
+NOTHING = np.zeros((128, 128), bool)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def origins(shift_px: np.ndarray) -> np.ndarray:
     return (grid((128, 128)) - shift)[None].astype(np.float32)
 
 
-def put(shift_px: np.ndarray, gone: np.ndarray | None = None) -> np.ndarray:
+def put(shift_px: np.ndarray, gone: np.ndarray = NOTHING) -> np.ndarray:
     """(128, 128, 3) in 0..1: the pieces of the picture, moved so, on black."""
     pieces = RigidPieces.of(colour_pieces(picture()), origins(shift_px), SURE, gone)
     frames, _ = pieces.put(torch.zeros(1, 3, 128, 128), picture())
@@ -97,7 +98,8 @@ def test_a_piece_that_turns_keeps_its_size() -> None:
 
 def test_what_hardly_moves_and_the_background_are_no_pieces() -> None:
     assert not put(np.array((0.4, 0.4))).any()
-    everything = RigidPieces.of(np.ones((128, 128), np.int32), origins(np.array((9.0, 9.0))), SURE)
+    everything = RigidPieces.of(
+        np.ones((128, 128), np.int32), origins(np.array((9.0, 9.0))), SURE, NOTHING)
     assert not everything.pieces[0] and not everything.moved.any()
 
 
@@ -126,7 +128,7 @@ def test_a_piece_that_has_gone_leaves_no_rim_of_mixed_colours() -> None:
     labels[50:70, 40:70] = 2
     filled = pixels.copy()
     filled[50:70, 40:70] = 100
-    pieces = RigidPieces.of(labels, where, SURE)
+    pieces = RigidPieces.of(labels, where, SURE, NOTHING)
     frames, _ = pieces.put(torch.from_numpy(filled).permute(2, 0, 1)[None].float() / 255, pixels)
     shown = (frames[0].permute(1, 2, 0) * 255).round().numpy()
     assert (shown[40:80, 30:80] == 100).all()
@@ -140,7 +142,7 @@ def test_a_piece_that_leaves_the_picture_is_gone() -> None:
 def test_what_comes_in_over_the_border_shows_more_of_itself() -> None:
     pixels = np.full((128, 128, 3), 100, np.uint8)
     pixels[50:70, :30] = (220, 30, 30)
-    pieces = RigidPieces.of(colour_pieces(pixels), origins(np.array((12.0, 0.0))), SURE)
+    pieces = RigidPieces.of(colour_pieces(pixels), origins(np.array((12.0, 0.0))), SURE, NOTHING)
     frames, covered = pieces.put(torch.zeros(1, 3, 128, 128), pixels)
     assert (frames[0, 0, 52:68, :41] > 0.8).all() and not frames[0, 0, :, 44:].any()
     assert (covered[0, 0, 52:68, :41] > 0.9).all()

@@ -53,7 +53,9 @@ class Body:
                        sides_px=sides_px, shade=_shade(picture, top, sides_px))
 
     def after(self, pose: CellPose) -> tuple[Window, torch.Tensor]:
-        """Colours and cover (4, h, w) in 0..1, of the rows and columns where it is after a motion.
+        """Where it is after a motion, rows and columns, and its colours and cover there.
+
+        (4, h, w) float32 in 0..1; a colour counts as far as it covers.
         """
         rows, columns = region.window_after(self.layer[3] > 0, pose)
         rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
@@ -67,7 +69,6 @@ class Body:
             torch.maximum(shown[3:], cover, out=shown[3:])
         return (rows, columns), torch.cat([
             shown[:3].lerp(top[:3], top[3:]), shown[3:].maximum(top[3:])])
-
 
     def origin(self, pose: CellPose) -> tuple[Window, torch.Tensor]:
         """Where in the picture what a window shows after a motion is from, (2, h, w) float32.

@@ -278,7 +278,7 @@ class DragStream:
             command = self._at_anchor(command, rollout.source_stamp_ns)
         if command is None:
             return replace(rollout, command=None, drag_id='')
-        start = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
+        start = rollout.chunk_index * self._chunk_secs
         command = replace(command, stamp_ns=rollout.source_stamp_ns + round(start * NS))
         reference = None
         if self._predictor.guided:
@@ -324,14 +324,13 @@ class DragStream:
 
     def _animate(self, rollout: Rollout, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         command = rollout.command
-        first = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
+        first = rollout.chunk_index * self._chunk_secs
         starts_at = 0.0
         if command is not None:
             starts_at = (command.stamp_ns - rollout.source_stamp_ns) / NS
             # It is held at the end of its path for a chunk, to come to rest: the model, which saw
             # it move, would let it go on.
-            rest_secs = self.world_model.frames_per_chunk * self._period_secs
-            if first - starts_at >= command.duration_secs + rest_secs - 1e-6:
+            if first - starts_at >= command.duration_secs + self._chunk_secs - 1e-6:
                 command = None
                 rollout = replace(rollout, command=None, drag_id='')
                 if self.config.mode == 'free_running':
@@ -390,12 +389,15 @@ class DragStream:
     def _is_complete(self, rollout: Rollout) -> bool:
         if self.config.mode == 'free_running':
             return False
-        predicted = rollout.chunk_index * self.world_model.frames_per_chunk * self._period_secs
-        return predicted >= self.config.horizon_secs - 1e-6
+        return rollout.chunk_index * self._chunk_secs >= self.config.horizon_secs - 1e-6
 
     @property
     def _period_secs(self) -> float:
         return self.world_model.frame_period_secs
+
+    @property
+    def _chunk_secs(self) -> float:
+        return self.world_model.frames_per_chunk * self._period_secs
 
     @property
     def _latents_per_chunk(self) -> int:

@@ -45,7 +45,7 @@ class StreamSettings:
 class Setup:
     """The first message: which world model to load, where epochs go on after a restart.
 
-    planning_share: of the time that predictions take, for goals while the live stream has work.
+    planning_share: of its chunks that the live stream may lose to goals while it has work.
     keep_up, min_speed: see pace.PaceConfig.
     """
 

@@ -55,7 +55,7 @@ class RigidPieces:
 
     @classmethod
     def of(cls, labels: np.ndarray, origins: np.ndarray, sure: np.ndarray,
-           gone: np.ndarray | None = None) -> RigidPieces:
+           gone: np.ndarray) -> RigidPieces:
         """Fit the motions of pieces (H, W) int from 1 on.
 
         origins: (F, 2, H, W), where in the picture that was cut each pixel of the frames comes
@@ -97,7 +97,7 @@ class RigidPieces:
 
 
 def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
-               gone: np.ndarray | None) -> tuple[list[Piece], np.ndarray, np.ndarray]:
+               gone: np.ndarray) -> tuple[list[Piece], np.ndarray, np.ndarray]:
     """One frame's pieces, the least seen first, and where the flow has them, and their rims.
 
     Both (H, W) bool.
@@ -109,8 +109,7 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     x, y = np.rint(there).astype(int)
     seen = known & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     x, y = x.clip(0, width - 1), y.clip(0, height - 1)
-    if gone is not None:
-        seen &= ~gone[y, x]
+    seen &= ~gone[y, x]
     piece = np.where(seen, labels[y, x], 0)
     count = int(labels.max()) + 1
     seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
@@ -125,13 +124,12 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     flowing = piece.reshape(labels.shape)
     found = []
     for number in np.flatnonzero(moves):
-        mask = labels == number if gone is None else (labels == number) & ~gone
-        made = _placed(mask, cos[number], sin[number], shift[:, number])
+        made = _placed((labels == number) & ~gone, cos[number], sin[number], shift[:, number])
         if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
             covered = made.cover > 0.5
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
             found.append((float(share), made))
-    left = moves[labels] if gone is None else moves[labels] | gone
+    left = moves[labels] | gone
     rim = dilate(torch.from_numpy(left), RIM_PX).numpy() & ~left
     rims = (seen & rim[y, x]).reshape(labels.shape)
     return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing], rims
