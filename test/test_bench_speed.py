@@ -11,7 +11,8 @@ import torch
 
 from dragstream_ros.core.stream import StreamConfig
 from dragstream_ros.evaluation import flatness
-from dragstream_ros.evaluation.speed import SpeedConfig, camera_frames, time_free_run, time_system
+from dragstream_ros.evaluation.speed import SpeedConfig, time_free_run, time_system
+from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 
@@ -23,9 +24,9 @@ def model() -> TabletopWorldModel:
 
 
 def test_the_camera_moves_and_keeps_its_rate():
-    frames = camera_frames((64, 48), rate_hz=20)
+    frames = camera_frames((160, 120), rate_hz=20)
     (first, start_ns), (second, next_ns) = next(frames), next(frames)
-    assert first.shape == (48, 64, 3) and first.dtype == np.uint8
+    assert first.shape == (120, 160, 3) and first.dtype == np.uint8
     assert (first != second).any()
     assert next_ns - start_ns == 50_000_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import cv2
@@ -13,11 +12,11 @@ from stub_world_model import StubStream
 
 from dragstream_ros.core.drag import DragCommand, validate_command
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.planning.candidates import Idea, drags, ideas_over_scene, smooth_drag
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig, evenly_normal, refine
 from dragstream_ros.planning.future import Future
 from dragstream_ros.planning.goal_distance import PlanningGoal
-from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.planner import Planner, PlannerConfig
 from dragstream_ros.planning.rollouts import Rollouts
 from dragstream_ros.planning.score import Score, best_of, score_future
@@ -227,17 +226,3 @@ def test_a_future_of_nothing_is_refused():
     with pytest.raises(DragStreamError) as refused:
         Rollouts(Silent(), [None], horizon_secs=1e-6).step()
     assert refused.value.code == ErrorCode.GOAL_INVALID
-
-
-def test_what_runs_beside_a_failure_is_done_before_that_is_raised():
-    done = []
-
-    def work(number: int) -> None:
-        if number == 0:
-            raise ValueError('the first one')
-        time.sleep(0.1)
-        done.append(number)
-
-    with pytest.raises(ValueError, match='the first one'):
-        Lanes(2).map(work, range(4))
-    assert sorted(done) == [1, 2, 3]

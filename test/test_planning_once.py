@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dragstream_ros.core.stream import DragStream, StreamConfig
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import MOST_KEPT, OncePerPicture
 from dragstream_ros.planning.candidates import smooth_drag
-from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.stream_futures import StreamFutures
 from dragstream_ros.world_models.tabletop import seen_picture
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel

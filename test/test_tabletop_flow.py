@@ -111,7 +111,8 @@ def test_what_has_left_is_a_hole_where_it_would_still_be_shown() -> None:
     left = torch.zeros(128, 128, dtype=torch.bool)
     left[40:50, 30:40] = True
     flow, no_hole = torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64)
-    assert carry(picture, flow, no_hole, left)[0, :, 45, 35].numpy() == pytest.approx(0.2, abs=0.05)
+    carried = carry(picture, flow, no_hole, left=left)
+    assert carried[0, :, 45, 35].numpy() == pytest.approx(0.2, abs=0.05)
 
 
 def test_what_comes_to_where_something_has_left_is_seen_there() -> None:
@@ -121,4 +122,5 @@ def test_what_comes_to_where_something_has_left_is_seen_there() -> None:
     left[40:50, 30:40] = True
     flow, no_hole = torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64)
     flow[:, 0] = 10.0
-    assert carry(picture, flow, no_hole, left)[0, :, 45, 35].numpy() == pytest.approx(0.9, abs=0.02)
+    carried = carry(picture, flow, no_hole, left=left)
+    assert carried[0, :, 45, 35].numpy() == pytest.approx(0.9, abs=0.02)

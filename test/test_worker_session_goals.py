@@ -20,7 +20,7 @@ from stub_world_model import StubStream
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.planning.lanes import Lanes
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.planning.score import score_future
 from dragstream_ros.worker.goal_queue import MOST_GOALS
 from dragstream_ros.worker.protocol import (

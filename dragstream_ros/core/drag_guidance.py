@@ -44,7 +44,7 @@ class DragGuidanceConfig:
 
     taps: tuple[int, ...] = (1, 2)
     guided_step: int = 0
-    iterations_per_segment: int = 3
+    iterations_per_segment: int = 2
     max_segments: int = 1
     translation_step_cells: float = 2.0
     rotation_step_deg: float = 8.0
@@ -142,7 +142,7 @@ class DragGuidance:
         rectifier = DistributionRectifier(config.rectification, z, sigma=sigma,
                                           neighbours=neighbours)
         variants = _Variants(self, reference)
-        still = self._still(z, conditions)
+        still = None
         regions = [region.dilate(mask, config.dilate_cells).to(z.device)
                    for mask in self._regions(command)]
         frames = [len(z) - 1] if command.mode == DragMode.EDIT else list(range(len(z)))
@@ -150,12 +150,12 @@ class DragGuidance:
         poses = [poses[frame] for frame in frames]
         count = self._segment_count(poses)
         for index in range(1, count + 1):
-            segment = self._segment(frames, poses, start, regions, index / count, still,
+            segment = self._segment(z, frames, poses, start, regions, index / count,
                                     command.frozen)
             for _ in range(config.iterations_per_segment):
                 before = (variants[config.frequency.choose(generator)]
                           if config.feature_weight else None)
-                gradient = self._gradient(z, conditions, before, still, segment)
+                gradient, still = self._gradient(z, conditions, before, still, segment)
                 z = rectifier.in_loop(self._updated(z, gradient, segment.select))
         return rectifier.after_loop(z)
 
@@ -179,17 +179,6 @@ class DragGuidance:
         return functional.interpolate(tokens, size=model.latent_shape[1:], mode='bilinear',
                                       align_corners=self.config.corner_aligned)
 
-    @torch.no_grad()
-    def _still(self, z: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """What the background is compared with: it, (F, D, h, w), before the optimisation."""
-        config, model = self.config, self.world_model
-        if config.background == 'features':
-            return self.features(model.denoise(z, config.guided_step, conditions, config.taps,
-                                               stop_after_taps=True).taps)
-        x0 = model.denoise(z, config.guided_step, conditions).x0
-        assert x0 is not None
-        return x0
-
     # --- what is asked for ----------------------------------------------------------------------
 
     def _regions(self, command: DragCommand) -> list[torch.Tensor]:
@@ -212,15 +201,15 @@ class DragGuidance:
         return region.to_cells(pose, image_size=model.image_size,
                                latent_size=model.latent_shape[:0:-1])
 
-    def _segment(self, frames: list[int], poses: list[list[Pose]], start: list[Pose],
-                 regions: list[torch.Tensor], fraction: float, still: torch.Tensor,
+    def _segment(self, z: torch.Tensor, frames: list[int], poses: list[list[Pose]],
+                 start: list[Pose], regions: list[torch.Tensor], fraction: float,
                  frozen: np.ndarray | None) -> _Segment:
-        """Targets of all frames at this fraction of the motion.
+        """Targets of all frames of z at this fraction of the motion.
 
         What a handle leaves, now or at the chunk's start, need not stay.
         """
-        moved = torch.zeros_like(still[:, :1], dtype=torch.bool)
-        select, stay = torch.zeros_like(still[:, :1]), torch.ones_like(still[:, :1])
+        moved = torch.zeros_like(z[:, :1], dtype=torch.bool)
+        select, stay = torch.zeros_like(z[:, :1]), torch.ones_like(z[:, :1])
         left = torch.stack([region.warp(mask, self._cells(pose)) | mask
                             for mask, pose in zip(regions, start, strict=True)]).any(0)
         cells = [[self._cells(pose.scaled(fraction)) for pose in frame] for frame in poses]
@@ -234,7 +223,7 @@ class DragGuidance:
                 for mask in [*targets, *([left] if self.config.select_source else [])])
         if frozen is not None:
             held = region.mask_to_cells(torch.from_numpy(frozen),
-                                        self.world_model.latent_shape[:0:-1]).to(still.device)
+                                        self.world_model.latent_shape[:0:-1]).to(z.device)
             select, moved = select * ~held, moved & ~held
             stay = torch.maximum(stay, held.float())
         return _Segment(frames, masks, cells, moved, select, stay)
@@ -242,26 +231,32 @@ class DragGuidance:
     # --- one iteration --------------------------------------------------------------------------
 
     def _gradient(self, z: torch.Tensor, conditions: Conditions, before: torch.Tensor | None,
-                  still: torch.Tensor, segment: _Segment) -> torch.Tensor:
+                  still: torch.Tensor | None, segment: _Segment,
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the loss, and what the background is compared with in the next iteration."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            loss = self._loss(z, conditions, before, still, segment)
-            return torch.autograd.grad(loss, z)[0]
+            loss, still = self._loss(z, conditions, before, still, segment)
+            return torch.autograd.grad(loss, z)[0], still
 
     def _loss(self, z: torch.Tensor, conditions: Conditions, before: torch.Tensor | None,
-              still: torch.Tensor, segment: _Segment) -> torch.Tensor:
-        """before: (D, h, w), the features of the reference; None where they have no weight."""
+              still: torch.Tensor | None, segment: _Segment) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and ``still``.
+
+        before: (D, h, w), the features of the reference; None where they have no weight.
+        still: (F, D, h, w), what the background was before the optimisation; None: it is now.
+        """
         config = self.config
         now = self.world_model.denoise(z, config.guided_step, conditions, config.taps,
                                        stop_after_taps=not config.needs_x0)
         features = (self.features(now.taps)
                     if before is not None or config.background == 'features' else None)
-        if config.background == 'features':
-            assert features is not None
-            rest = self._distance((features - still) * segment.stay).mean()
-        else:
-            assert now.x0 is not None
-            rest = ((now.x0 - still) * segment.stay).pow(2).mean()
+        background = features if config.background == 'features' else now.x0
+        assert background is not None
+        if still is None:
+            still = background.detach()
+        change = (background - still) * segment.stay
+        rest = (self._distance(change) if config.background == 'features' else change.pow(2)).mean()
         loss = config.background_weight * rest
         if before is not None:
             assert features is not None
@@ -271,7 +266,7 @@ class DragGuidance:
             error = self._distance(now.x0 - conditions.guess).mean(1, keepdim=True)
             cells = segment.moved.sum().clamp_min(1)
             loss = loss + config.latent_weight * (error * segment.moved).sum() / cells
-        return loss
+        return loss, still
 
     def _feature_loss(self, now: torch.Tensor, before: torch.Tensor,
                       segment: _Segment) -> torch.Tensor:

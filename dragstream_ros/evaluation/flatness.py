@@ -10,7 +10,8 @@ from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.evaluation.metrics import Estimate, slope_with_interval
-from dragstream_ros.evaluation.speed import camera_frames, drag_to_the_right
+from dragstream_ros.evaluation.speed import drag_to_the_right
+from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.masks.grow_region import grow_region
 
 WARM_UP_SHARE = 0.05    # of the chunks: caches fill, the allocator takes what it keeps

@@ -15,7 +15,7 @@ from dragstream_ros.core.frequency_selection import FrequencySelectionConfig
 from dragstream_ros.core.world_model import Conditions, Denoised
 from dragstream_ros.evaluation.gpu_clock import median_secs
 from dragstream_ros.evaluation.gpu_model import RandomWan
-from dragstream_ros.evaluation.speed import camera_frames
+from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.world_models.wan.compiled import random_pages
 from dragstream_ros.world_models.wan.config import FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import Page, WanContext

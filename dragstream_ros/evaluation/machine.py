@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from dragstream_ros.lanes import inference_lanes
+
 MATMUL_SIZE = 768
 
 
@@ -25,7 +27,7 @@ def describe_machine() -> dict[str, Any]:
         'cpu': _cpu_model(),
         'cores': len(os.sched_getaffinity(0)),
         'load_average': [round(value, 2) for value in load],
-        'inference_threads': torch.get_num_threads(),
+        'inference_threads': inference_lanes().count,
         'matmul_fp32_gflops_one_thread': round(matmul_gflops(), 1),
         'platform': platform.platform(),
         'python': platform.python_version(),

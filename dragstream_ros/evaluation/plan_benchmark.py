@@ -13,7 +13,7 @@ from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import median_with_interval, share_with_interval
 from dragstream_ros.evaluation.plan_cases import PlanCase, PlanCaseConfig, make_plan_cases
 from dragstream_ros.evaluation.plan_systems import PASSES, SYSTEMS, random_of
-from dragstream_ros.planning.lanes import lanes_for
+from dragstream_ros.lanes import lanes_for
 
 REACHED_PX = 4.0
 YARDSTICKS = ('random', 'simulator')

@@ -17,12 +17,12 @@ from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.evaluation.picture_files import read_picture, write_picture, write_video
 from dragstream_ros.evaluation.plan_benchmark import REACHED_PX
 from dragstream_ros.evaluation.plan_cases import PlanCase, PlanCaseConfig, make_plan_cases
+from dragstream_ros.lanes import lanes_for
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
 from dragstream_ros.planning.candidates import Idea, ideas_over_scene
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig
 from dragstream_ros.planning.goal_distance import PlanningGoal
-from dragstream_ros.planning.lanes import lanes_for
 from dragstream_ros.planning.planner import Plan, Planner, PlannerConfig
 from dragstream_ros.planning.stream_futures import StreamFutures
 from dragstream_ros.simulation.no_graphics import NoGraphics

@@ -35,7 +35,7 @@ from dragstream_ros.evaluation.listener import Listener
 from dragstream_ros.evaluation.machine import cpu_secs_of
 from dragstream_ros.evaluation.ros_latency import GRAPH, RosBenchError
 from dragstream_ros.evaluation.run_guard import keep_to_this_machine, last_complaint
-from dragstream_ros.evaluation.speed import camera_frames
+from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.msg import Drag, DragHandle, PredictedClip
 from dragstream_ros.runner import NodeGroup, RunError
 from dragstream_ros.transport import set_up_transport

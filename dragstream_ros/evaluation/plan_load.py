@@ -11,12 +11,12 @@ import numpy as np
 from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
-from dragstream_ros.evaluation.block_film import block_film
+from dragstream_ros.evaluation.table_film import camera_film
+from dragstream_ros.lanes import lanes_for
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
 from dragstream_ros.planning.candidates import smooth_drag
 from dragstream_ros.planning.goal_distance import encoder_of
-from dragstream_ros.planning.lanes import lanes_for
 from dragstream_ros.worker.frame_intake import ModelFrame
 from dragstream_ros.worker.protocol import Chunk, GoalDone, GoalProgress, StartGoal, StreamSettings
 from dragstream_ros.worker.session import PredictionSession
@@ -45,7 +45,7 @@ def _run(
 ) -> dict[str, float]:
     """One session, first alone and then beside goals; in real time, but no camera frame is late."""
     session, ids = _session(world_model, planning_share), itertools.count(1)
-    film, n_live, n_futures, n_fed = block_film(world_model.image_size, FILM_FRAMES), [0, 0], 0, 0
+    film, n_live, n_futures, n_fed = camera_film(world_model.image_size, FILM_FRAMES), [0, 0], 0, 0
     started, goal_runs = time.monotonic(), False
     while (now := time.monotonic() - started) < 2 * config.secs:
         is_beside = now > config.secs

@@ -13,13 +13,13 @@ from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import moving_pixels
 from dragstream_ros.evaluation.plan_cases import IMAGE_SIZE, PlanCase
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
 from dragstream_ros.planning.candidates import Idea
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig
 from dragstream_ros.planning.future import Future
 from dragstream_ros.planning.goal_distance import PlanningGoal
-from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.planner import Futures, Plan, Planner, PlannerConfig
 from dragstream_ros.planning.stream_futures import StreamFutures
 

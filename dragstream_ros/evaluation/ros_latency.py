@@ -26,7 +26,7 @@ from dragstream_ros.adapters.stamp import ns_from_stamp, stamp_from_ns
 from dragstream_ros.evaluation.listener import Listener
 from dragstream_ros.evaluation.metrics import percentiles
 from dragstream_ros.evaluation.run_guard import keep_to_this_machine, last_complaint
-from dragstream_ros.evaluation.speed import camera_frames
+from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.graph import PREDICTOR, Argument, Launch
 from dragstream_ros.msg import Drag, DragHandle, PredictionInfo
 from dragstream_ros.runner import NodeGroup, RunError

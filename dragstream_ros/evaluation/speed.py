@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.stream import DragStream, PredictedChunk, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import percentiles
+from dragstream_ros.evaluation.table_film import camera_frames
+from dragstream_ros.lanes import inference_lanes, open_inference_lanes
 from dragstream_ros.masks.grow_region import grow_region
 
-NS = 1_000_000_000
 PARTS = ('encode', 'condition', 'denoise', 'guide', 'commit', 'decode')
 DRAG_PX = 20.0
 
@@ -49,12 +48,12 @@ def run_speed(world_model: WorldModel, config: SpeedConfig) -> dict[str, Any]:
     And a stream that lives on its own frames, on one thread.
     """
     found = {name: time_system(world_model, control, config) for name, control in SYSTEMS.items()}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    lanes = inference_lanes().count
+    open_inference_lanes(1)
     try:
         return {**found, FREE_RUN: time_free_run(world_model, config)}
     finally:
-        torch.set_num_threads(threads)
+        open_inference_lanes(lanes)
 
 
 def time_system(
@@ -152,22 +151,6 @@ class _Times:
             'predicted_secs_per_cpu_sec': predicted_secs / sum(self._cpu_secs[config.warm_up:]),
             'ms_per_prediction': {name: percentiles(values) for name, values in parts.items()},
             'ms_per_chunk': percentiles(chunk_ms)}
-
-
-def camera_frames(
-        image_size: tuple[int, int], *, rate_hz: float) -> Iterator[tuple[np.ndarray, int]]:
-    """An endless camera: (H, W, 3) uint8 RGB and stamps, ns; a square moves over coloured tiles."""
-    width, height = image_size
-    side = max(width // 16, 1)
-    tiles = np.random.default_rng(0).integers(60, 190, (16, 16, 3), np.uint8)
-    table = tiles.repeat(-(-height // 16), 0).repeat(-(-width // 16), 1)[:height, :width]
-    number = 0
-    while True:
-        frame = table.copy()
-        x = number % (width - side)
-        frame[:side, x:x + side] = (230, 40, 40)
-        yield frame, round(number / rate_hz * NS)
-        number += 1
 
 
 def drag_to_the_right(image_size: tuple[int, int], duration_secs: float) -> DragCommand:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.errors import DragStreamError, ErrorCode
-from dragstream_ros.planning.lanes import Lanes
+from dragstream_ros.lanes import Lanes
 
 if TYPE_CHECKING:  # it would bring torch, which a world model need not use
     from dragstream_ros.core.stream import PredictedChunk

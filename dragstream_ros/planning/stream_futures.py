@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.planning.future import Future, future_of
-from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.rollouts import Branch, Rollouts
 
 

@@ -13,8 +13,8 @@ from dragstream_ros.adapters.drag import transform_command
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.core.drag import DragCommand, DragMode, path_leaves_image
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.lanes import Lanes
 from dragstream_ros.planning.goal_distance import Encode, PlanningGoal
-from dragstream_ros.planning.lanes import Lanes
 from dragstream_ros.planning.rollouts import Rollouts
 from dragstream_ros.worker.drag_follower import DragFollower, Follow, follow, follow_once
 from dragstream_ros.worker.frame_intake import ModelFrame

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.lanes import lanes_for
 from dragstream_ros.planning.goal_distance import encoder_of
-from dragstream_ros.planning.lanes import lanes_for
 from dragstream_ros.worker.frame_intake import FrameIntake
 from dragstream_ros.worker.mailbox import MailboxReader
 from dragstream_ros.worker.protocol import (

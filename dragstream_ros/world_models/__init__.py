@@ -6,18 +6,20 @@ from pathlib import Path
 
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.lanes import open_inference_lanes
 from dragstream_ros.memory import keep_freed_memory
 
 
 def set_up_inference() -> None:
-    """Compute on two threads at most, as the other cores are the robot's, and in kept memory.
+    """Compute on two lanes at most, as the other cores are the robot's, and in kept memory.
 
-    OpenCV gets one: its threads would wait in the way of the network's, a fifth of every chunk.
+    An operation of PyTorch or of OpenCV has one thread; lanes.py says why.
     """
     import cv2
     import torch
     keep_freed_memory()
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    open_inference_lanes(min(2, torch.get_num_threads()))
+    torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 

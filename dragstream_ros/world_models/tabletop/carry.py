@@ -15,14 +15,14 @@ _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
 def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
-          left: torch.Tensor | None = None, bare: torch.Tensor | None = None) -> torch.Tensor:
+          bare: torch.Tensor | None = None, left: torch.Tensor | None = None) -> torch.Tensor:
     """Return pictures (F, 3, H, W) of a (3, H, W) one, each after its own flow.
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
+    bare: (F, H, W) bool, a hole in any case.
     left: (H, W) bool, what of the picture is put elsewhere: where the flow would still show it,
     there is a hole.
-    bare: (F, H, W) bool, a hole in any case.
     """
     frames, size = len(displacement), picture.shape[-2:]
     flow = functional.interpolate(torch.cat([displacement, hole], 1), size=size, mode='bilinear')

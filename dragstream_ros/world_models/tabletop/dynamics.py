@@ -138,6 +138,17 @@ def flat(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(1, 2).flatten(2, 3)
 
 
+def attend_and_finish(block: AttentionBlock, keys: torch.Tensor, values: torch.Tensor,
+                      queries: torch.Tensor, x: torch.Tensor, embedding: torch.Tensor,
+                      mask: torch.Tensor | None = None) -> torch.Tensor:
+    """The rest of a block after ``project``, for some frames x (B, F, tokens, width) of all.
+
+    queries of those, keys and values of all: (B, heads, tokens, head_dim).
+    """
+    attended = attend(queries, keys, values, mask).unflatten(1, x.shape[1:3])
+    return block.finish(x, attended, embedding)
+
+
 class ChunkDenoiser(nn.Module):
     """Estimates clean chunks; see the module's docstring.  Batch first: (B, F, C, h, w)."""
 

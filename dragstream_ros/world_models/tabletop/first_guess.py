@@ -5,12 +5,14 @@ See carry.py, rigid_pieces.py and core/held.py for the three.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from dragstream_ros.core.held import Held
+from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
@@ -45,7 +47,9 @@ class FirstGuess:
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5)
         pieces = RigidPieces.of(seen.pieces, origins, 1 - flow[:, 2], gone)
         picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
-        frames = carry(picture, displacement, hole, left.to(device), pieces.moved.to(device))
+        frames = torch.cat(at_once(
+            partial(carry, picture, left=left.to(device)),
+            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2)))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
         seen = replace(seen, origin=pieces.origin(origins[-1]), gone=gone)
         if held is not None:

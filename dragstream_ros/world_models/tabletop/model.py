@@ -5,6 +5,8 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,12 +22,13 @@ from dragstream_ros.core.held import Held
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.misfits import misfits
+from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
 from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
 from dragstream_ros.world_models.tabletop.dynamics import (
     ChunkDenoiser,
     DynamicsConfig,
-    attend,
+    attend_and_finish,
     flat,
 )
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
@@ -73,11 +76,17 @@ class TabletopWorldModel(nn.Module):
         width, height = self.image_size
         assert frames.shape[1:] == (height, width, 3), frames.shape
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-        return self.autoencoder.encode(pixels.float() / 255)
+        return self._encode(pixels.float() / 255)
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
-        return _frames(self.autoencoder.decode(latents))
+        return _frames(self._decode(latents))
+
+    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.cat(at_once(self.autoencoder.encode, pixels.chunk(2)))
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return torch.cat(at_once(self.autoencoder.decode, latents.chunk(2)))
 
     # --- the past -------------------------------------------------------------------------------
 
@@ -96,30 +105,35 @@ class TabletopWorldModel(nn.Module):
         history = torch.cat([first.flip(0) if len(first) == 2 else first.repeat(2, 1, 1, 1), x0])
         known = torch.cat([history[1:-1], history[:-2]], 1)                 # newest, then before
         clean = torch.full((frames,), config.frames_per_chunk)
-        embedding = net.embed(torch.zeros(1, frames), clean)
-        tokens, _ = net.encode_frames(x0[None], known[None], embedding)
-        mask = self._clean_mask(past, frames)
+        embeddings = net.embed(torch.zeros(1, frames), clean).chunk(2, 1)
+        slots = torch.arange(past, past + frames).chunk(2)
+        masks = [self._clean_mask(part, past + frames) for part in slots]
+        begun = at_once(net.encode_frames, x0[None].chunk(2, 1), known[None].chunk(2, 1),
+                        embeddings)
+        tokens = [tokens for tokens, _ in begun]
         keys, values = [], []
         past_keys, past_values = self._positioned(context)
-        slots = slice(past, past + frames)
         for index, block in enumerate(net.attention_blocks):
-            q, k, v = block.project(tokens, embedding)
-            keys.append(k[0])
-            values.append(v[0])
+            projected = at_once(block.project, tokens, embeddings)
+            keys.append(torch.cat([k[0] for _, k, _ in projected]))
+            values.append(torch.cat([v[0] for _, _, v in projected]))
             if block is not net.attention_blocks[-1]:       # nothing reads the last one's output
-                out = attend(*self._joined(q, k, v, slots, past_keys[index], past_values[index]),
-                             mask)
-                tokens = block.finish(tokens, out.unflatten(1, (frames, -1)), embedding)
+                queries, k, v = self._joined(
+                    projected, slots, past_keys[index], past_values[index])
+                tokens = at_once(partial(attend_and_finish, block, k, v), queries, tokens,
+                                 embeddings, masks)
         return context.append(torch.stack(keys), torch.stack(values), history[-2:].flip(0),
                               sink=config.sink, window=config.window)
 
-    def _clean_mask(self, past: int, frames: int) -> torch.Tensor | None:
-        """(F * tokens, (past + F) * tokens) bool, None when a lone frame may see everything."""
-        if frames == 1:
+    def _clean_mask(self, query: torch.Tensor, frames: int) -> torch.Tensor | None:
+        """(Q * tokens, frames * tokens) bool for frames in the slots ``query`` (Q,) of all.
+
+        None where that is the last one alone: it may see everything.
+        """
+        if len(query) == 1 and int(query) == frames - 1:
             return None
         config = self.dynamics.config
-        query = past + torch.arange(frames)[:, None]
-        key = torch.arange(past + frames)
+        query, key = query[:, None], torch.arange(frames)
         seen = (key <= query) & ((query - key <= config.window) | (key < config.sink))
         return seen.repeat_interleave(config.grid ** 2, 0).repeat_interleave(config.grid ** 2, 1)
 
@@ -134,7 +148,7 @@ class TabletopWorldModel(nn.Module):
         first = None
         if guess is None:
             first = self.first_guess(context.newest, newest, maps, held, context.seen)
-            guess = self.autoencoder.encode(first.frames)
+            guess = self._encode(first.frames)
             first = first if settle else first.unsettled()
         known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
         keys, values = self._positioned(context)
@@ -158,21 +172,24 @@ class TabletopWorldModel(nn.Module):
         assert x.shape == (self.frames_per_chunk, *self.latent_shape), x.shape
         net = self.dynamics
         frames, past = len(x), conditions.context.frames
-        embedding = net.embed(torch.full((1, frames), self.sigmas[step]), torch.arange(frames))
-        tokens, start = net.encode_frames(x[None], conditions.known, embedding, conditions.maps,
-                                          conditions.guess[None])
+        embeddings = net.embed(
+            torch.full((1, frames), self.sigmas[step]), torch.arange(frames)).chunk(2, 1)
+        slots = torch.arange(past, past + frames).chunk(2)
+        maps = repeat(None) if conditions.maps is None else conditions.maps.chunk(2, 1)
+        begun = at_once(net.encode_frames, x[None].chunk(2, 1), conditions.known.chunk(2, 1),
+                        embeddings, maps, conditions.guess[None].chunk(2, 1))
+        tokens, starts = map(list, zip(*begun))
         tapped: dict[int, Tap] = {}
         for index, block in enumerate(net.attention_blocks):
-            q, k, v = block.project(tokens, embedding)
-            q, k, v = self._joined(q, k, v, slice(past, past + frames),
-                                   conditions.keys[index], conditions.values[index])
+            queries, k, v = self._joined(at_once(block.project, tokens, embeddings), slots,
+                                         conditions.keys[index], conditions.values[index])
             if index in taps:
-                tapped[index] = Tap(q[0], k[0], v[0])
+                tapped[index] = Tap(torch.cat(queries, 2)[0], k[0], v[0])
                 if stop_after_taps and len(tapped) == len(taps):
                     return Denoised(None, tapped)
-            out = attend(q, k, v).unflatten(1, (frames, -1))
-            tokens = block.finish(tokens, out, embedding)
-        return Denoised(net.decode_frames(tokens, start, embedding)[0], tapped)
+            tokens = at_once(partial(attend_and_finish, block, k, v), queries, tokens, embeddings)
+        return Denoised(torch.cat(at_once(net.decode_frames, tokens, starts, embeddings), 1)[0],
+                        tapped)
 
     @torch.no_grad()
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
@@ -187,7 +204,7 @@ class TabletopWorldModel(nn.Module):
         changed = changed * (1 - functional.adaptive_avg_pool2d(
             first.settled, self.latent_shape[1:]))
         x0 = conditions.guess.lerp(x0, changed)
-        pixels = self.autoencoder.decode(x0)
+        pixels = self._decode(x0)
         redone = (1 - first.settled) * functional.interpolate(
             changed, size=pixels.shape[-2:], mode='bilinear')
         seen = first.seen.without((redone[-1, 0] > 0.5).cpu().numpy())
@@ -204,13 +221,20 @@ class TabletopWorldModel(nn.Module):
                            for slot, key in enumerate(context.keys)], 2),
                 torch.cat(context.values, 2))
 
-    def _joined(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, slots: slice,
+    def _joined(self, projected: Sequence[Sequence[torch.Tensor]], slots: Sequence[torch.Tensor],
                 keys: torch.Tensor, values: torch.Tensor,
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Rotate queries and keys to their slots and put the context's before: (1, heads, ...)."""
+                ) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Rotate queries and keys of halves to their slots and put the context's before.
+
+        Returns the queries of each half, and the keys and values of all: (1, heads, tokens,
+        head_dim).
+        """
         rotate = self.dynamics.rotary.rotate
-        return (flat(rotate(q, slots)), torch.cat([keys[None], flat(rotate(k, slots))], 2),
-                torch.cat([values[None], flat(v)], 2))
+        queries, new_keys, new_values = zip(*(
+            (flat(rotate(q, part)), flat(rotate(k, part)), flat(v))
+            for (q, k, v), part in zip(projected, slots, strict=True)))
+        return (list(queries), torch.cat([keys[None], *new_keys], 2),
+                torch.cat([values[None], *new_values], 2))
 
     # --- files ----------------------------------------------------------------------------------
 

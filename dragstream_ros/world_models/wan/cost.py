@@ -72,13 +72,13 @@ def chunk_flop(architecture: WanArchitecture, config: WanConfig, *,
                guidance_iterations: int = 0) -> float:
     """All of a free-running chunk with the tiny decoder: denoised, remembered, decoded.
 
-    guidance_iterations: each to the last tap and back; two forwards more tell what was there.
+    guidance_iterations: each to the last tap and back; one forward more tells what was grabbed.
     """
     flop = ((len(config.sigmas) + 1) * pass_flop(architecture, config)
             + tiny_decode_flop(architecture, config))
     if guidance_iterations:
         blocks = max(config.taps) + 1
-        flop += (2 * pass_flop(architecture, config, blocks=blocks) + guidance_iterations
+        flop += (pass_flop(architecture, config, blocks=blocks) + guidance_iterations
                  * guidance_iteration_flop(architecture, config, blocks=blocks))
     return flop
 
