@@ -18,6 +18,7 @@ BLOCKS = (((0.5, 0.5), (226, 62, 48)), ((0.22, 0.3), (58, 120, 214)), ((0.3, 0.7
           ((0.68, 0.26), (60, 170, 90)), ((0.78, 0.78), (150, 80, 190)))
 TILES_DOWN = 5
 BLOCK_SHARE = 0.14          # side, of the picture's height
+GRAIN, GRAINS_DOWN = 12.0, 40   # levels of brightness
 CIRCLE_SECS = 4.0           # the hand goes round in
 
 
@@ -45,15 +46,18 @@ def _table(width: int, height: int) -> np.ndarray:
         left, top = round(x * width) - side // 2, round(y * height) - side // 2
         _rectangle(table, left, top + side // 3, side, side, tuple(c // 2 for c in colour))
         _rectangle(table, left, top, side, side, colour)
-    return table
+    # Of some grain, as everything real, by which points can be followed.
+    grain = np.random.default_rng(0).uniform(-GRAIN, GRAIN, (GRAINS_DOWN, GRAINS_DOWN, 1))
+    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
+    return (table + grain[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def _with_arm(frame: np.ndarray, angle_rad: float) -> np.ndarray:
     """From the right border to a hand that goes round, drawn into the frame."""
     height, width = frame.shape[:2]
     thick = max(height // 12, 1)
-    x = round(width * (0.62 + 0.2 * np.cos(angle_rad)))
-    y = round(height * (0.45 + 0.2 * np.sin(angle_rad)))
+    x = round(width * (0.76 + 0.1 * np.cos(angle_rad)))
+    y = round(height * (0.46 + 0.1 * np.sin(angle_rad)))
     cv2.line(frame, (x, y), (width, height // 3), ARM, thick)
     _rectangle(frame, x - thick, y - thick, 2 * thick, 2 * thick, HAND)
     return frame

@@ -31,13 +31,17 @@ ROUNDS = 4              # of the fit; what does not follow the others counts les
 class Piece:
     """One piece in one frame: it covers this share (h, w) float32 of the window's pixels.
 
-    What is at a pixel came from there, (h, w) float32 x and y of the picture it was cut from.
+    source: (2, 3), from a pixel (x, y, 1) of the window to where in the picture that was cut, in
+    px (x, y), what it shows is from.
     """
 
     window: tuple[slice, slice]
     cover: np.ndarray
-    from_x: np.ndarray
-    from_y: np.ndarray
+    source: np.ndarray
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """What the window shows of a picture (H, W) or (H, W, C)."""
+        return _cut(picture, self.source, self.cover.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +83,8 @@ class RigidPieces:
                 shown, covered, self.pieces, self.rims, self.moved.numpy(), strict=True):
             _clear(frame, rim, moved)
             for piece in pieces:
-                cut = cv2.remap(colours, piece.from_x, piece.from_y, cv2.INTER_LINEAR,
-                                borderMode=cv2.BORDER_REPLICATE)
                 there = frame[piece.window]
-                there += piece.cover[..., None] * (cut - there)
+                there += piece.cover[..., None] * (piece.cut(colours) - there)
                 np.maximum(whole[piece.window], piece.cover, out=whole[piece.window])
         return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(covered)[:, None]
 
@@ -90,9 +92,9 @@ class RigidPieces:
         """Where the pixels of the last frame come from, (2, H, W), flowing where no piece is."""
         origin = flowing.copy()
         for piece in self.pieces[-1]:
+            y, x = np.nonzero(piece.cover > 0.5)
             rows, columns = piece.window
-            covered = piece.cover > 0.5
-            origin[:, rows, columns][:, covered] = piece.from_x[covered], piece.from_y[covered]
+            origin[:, rows.start + y, columns.start + x] = piece.source @ (x, y, np.ones(len(x)))
         return origin
 
 
@@ -113,18 +115,19 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     piece = np.where(seen, labels[y, x], 0)
     count = int(labels.max()) + 1
     seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
-    way_px = np.bincount(piece, np.hypot(*(here - there)), count)
+    way_px = np.bincount(piece, cv2.magnitude(*(here - there)).ravel(), count)
     moves = ((way_px > MOVES_PX * seen_px) & (seen_px >= LEAST_SEEN_PX)
              & (size_px < LARGEST_SHARE * labels.size))
     moves[0] = False
-    of_these = np.flatnonzero(moves[piece])
-    cos, sin, shift, misfit_px = _motions(
-        piece[of_these], here[:, of_these], there[:, of_these], sure.ravel()[of_these], count)
-    moves &= misfit_px < MISFIT_PX
+    movers, of_these = np.flatnonzero(moves), np.flatnonzero(moves[piece])
+    *motions, misfit_px = _motions(
+        np.searchsorted(movers, piece[of_these]), here[:, of_these], there[:, of_these],
+        sure.ravel()[of_these], len(movers))
+    moves[movers[misfit_px >= MISFIT_PX]] = False
     flowing = piece.reshape(labels.shape)
     found = []
-    for number in np.flatnonzero(moves):
-        made = _placed((labels == number) & ~gone, cos[number], sin[number], shift[:, number])
+    for number, *motion in zip(movers, *motions):
+        made = _placed((labels == number) & ~gone, *motion) if moves[number] else None
         if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
             covered = made.cover > 0.5
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
@@ -148,27 +151,29 @@ def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.
     """Rigid motions, there = turn(here) + shift, of all pieces at once, robustly.
 
     piece: (N,) of pixels; here, there: (2, N). Returns per piece cosine and sine of the turn, the
-    shift (2, count), and the mean misfit in px.
+    shift (count, 2), and the mean misfit in px.
     """
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(piece, values, count)
-
+    of_piece = (np.arange(count)[:, None] == piece).astype(np.float64)
+    (x, y), (there_x, there_y) = here, there
+    terms = np.stack([np.ones(len(piece)), x, y, there_x, there_y,
+                      x * there_x + y * there_y, x * there_y - y * there_x], 1)
     counts = weight
     for _ in range(ROUNDS):
-        mass = total(counts) + 1e-6
-        middle, middle_there = (np.stack([total(counts * axis) for axis in points]) / mass
-                                for points in (here, there))
-        (ax, ay), (bx, by) = here - middle[:, piece], there - middle_there[:, piece]
-        along = total(counts * (ax * bx + ay * by)) + STIFFNESS_PX2
-        across = total(counts * (ax * by - ay * bx))
+        mass, *firsts, along, across = ((of_piece * counts) @ terms).T
+        mass = mass + 1e-6
+        mean_x, mean_y, mean_there_x, mean_there_y = (first / mass for first in firsts)
+        # Of the points from their means.
+        along += STIFFNESS_PX2 - mass * (mean_x * mean_there_x + mean_y * mean_there_y)
+        across -= mass * (mean_x * mean_there_y - mean_y * mean_there_x)
         length = np.hypot(along, across)
         cos, sin = along / length, across / length
-        misfit = np.hypot(bx - cos[piece] * ax + sin[piece] * ay,
-                          by - sin[piece] * ax - cos[piece] * ay)
+        shift = np.stack([mean_there_x - cos * mean_x + sin * mean_y,
+                          mean_there_y - sin * mean_x - cos * mean_y])
+        turn_x, turn_y, shift_x, shift_y = (of[piece] for of in (cos, sin, *shift))
+        misfit = np.hypot(there_x - turn_x * x + turn_y * y - shift_x,
+                          there_y - turn_y * x - turn_x * y - shift_y)
         counts = weight / (1 + misfit ** 2)
-    shift = middle_there - np.stack([cos * middle[0] - sin * middle[1],
-                                     sin * middle[0] + cos * middle[1]])
-    return cos, sin, shift, total(weight * misfit) / (total(weight) + 1e-6)
+    return cos, sin, shift.T, of_piece @ (weight * misfit) / (of_piece @ weight + 1e-6)
 
 
 def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piece | None:
@@ -189,9 +194,12 @@ def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piec
     top, bottom = max(int(y.min()) - 1, 0), min(int(y.max()) + 3, height)
     if left >= right or top >= bottom:
         return None
-    at_x, at_y = grid((height, width))[:, top:bottom, left:right]
-    from_x = (cos * at_x - sin * at_y + shift[0]).astype(np.float32)
-    from_y = (sin * at_x + cos * at_y + shift[1]).astype(np.float32)
-    cover = cv2.remap(mask.astype(np.float32), from_x, from_y, cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_REPLICATE)
-    return Piece((slice(top, bottom), slice(left, right)), cover, from_x, from_y)
+    source = np.array([[cos, -sin, cos * left - sin * top + shift[0]],
+                       [sin, cos, sin * left + cos * top + shift[1]]])
+    cover = _cut(mask.astype(np.float32), source, (bottom - top, right - left))
+    return Piece((slice(top, bottom), slice(left, right)), cover, source)
+
+
+def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
