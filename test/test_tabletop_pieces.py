@@ -215,3 +215,27 @@ def test_what_was_seen_is_remembered_through_drags_with_what_they_held() -> None
     rows, columns = np.nonzero(after.frames[-1, 0].numpy() > 0.7)
     assert (rows.min(), rows.max()) == pytest.approx((90, 109), abs=1)
     assert (columns.min(), columns.max()) == pytest.approx((60, 89), abs=1)
+
+
+def test_what_a_thing_has_passed_in_front_of_shows_again() -> None:
+    striped = np.full((128, 128, 3), 100, np.uint8)
+    striped[:, np.arange(128) % 32 < 16] = 140
+    start, seen = striped.copy(), None
+    start[48:72, 8:32] = (220, 30, 30)
+    newest, left = start, 8
+    for shift in (32, 48):                          # to the columns from 40, then from 88 on
+        displacement, hole = torch.zeros(5, 2, 64, 64), torch.zeros(5, 1, 64, 64)
+        for frame, way in enumerate(np.linspace(shift / 5, shift, 5)):
+            hole[frame, 0, 24:36, left // 2:left // 2 + 12] = 1.0
+            there = round((left + way) / 2)
+            displacement[frame, 0, 24:36, there:there + 12] = way
+            hole[frame, 0, 24:36, there:there + 12] = 0.0
+        guess = FirstGuess.of(newest, displacement, hole, None, seen)
+        newest = (255 * guess.frames[-1].permute(1, 2, 0)).byte().numpy()
+        seen, left = guess.seen, left + shift
+    assert newest[52:68, 90:108, 0].min() > 200                 # the box, where it is now
+    passed = np.s_[52:68, 44:60]
+    assert np.abs(newest[passed].astype(int) - striped[passed]).mean() < 2
+    assert seen.origin[:, 60, 50] == pytest.approx((50.0, 60.0))
+    # What was behind it at first was never seen, and is no red box.
+    assert newest[52:68, 12:28, 0].max() < 160

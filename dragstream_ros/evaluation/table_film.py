@@ -48,8 +48,8 @@ def _table(width: int, height: int) -> np.ndarray:
         _rectangle(table, left, top, side, side, colour)
     # Of some grain, as everything real, by which points can be followed.
     grain = np.random.default_rng(0).uniform(-GRAIN, GRAIN, (GRAINS_DOWN, GRAINS_DOWN, 1))
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
-    return (table + grain[..., None]).clip(0, 255).astype(np.uint8)
+    fine = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
+    return (table + fine[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def _with_arm(frame: np.ndarray, angle_rad: float) -> np.ndarray:

@@ -15,12 +15,14 @@ _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
 def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
-          bare: torch.Tensor | None = None, left: torch.Tensor | None = None) -> torch.Tensor:
+          bare: torch.Tensor | None = None, standing: torch.Tensor | None = None,
+          left: torch.Tensor | None = None, seen: torch.Tensor | None = None) -> torch.Tensor:
     """Return pictures (F, 3, H, W) of a (3, H, W) one, each after its own flow.
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
     bare: (F, H, W) bool, a hole in any case.
+    standing: (F, H, W) bool, where a hole shows what was seen there once, (3, H, W).
     left: (H, W) bool, what of the picture is put elsewhere: where the flow would still show it,
     there is a hole.
     """
@@ -39,7 +41,10 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
     hidden = functional.adaptive_max_pool2d(holes, hole.shape[-2:])
     still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
     background = _background(moved, (1 - hidden) ** 4 * (still + 0.01))
-    return moved.lerp(functional.interpolate(background, size=size, mode='bilinear'), holes)
+    background = functional.interpolate(background, size=size, mode='bilinear')
+    if standing is not None and seen is not None:
+        background = torch.where(standing[:, None], seen, background)
+    return moved.lerp(background, holes)
 
 
 def _background(frames: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

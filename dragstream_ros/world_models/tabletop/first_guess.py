@@ -15,7 +15,7 @@ from dragstream_ros.core.held import Held
 from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.carry import carry
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
-from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +46,16 @@ class FirstGuess:
         gone = seen.gone_by(left.numpy())
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5)
         pieces = RigidPieces.of(seen.pieces, origins, 1 - flow[:, 2], gone)
-        picture = torch.from_numpy(newest).to(device).permute(2, 0, 1).float() / 255
+        picture, once = (torch.from_numpy(of).to(device).permute(2, 0, 1).float() / 255
+                         for of in (newest, seen.picture))
         frames = torch.cat(at_once(
-            partial(carry, picture, left=left.to(device)),
-            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2)))
+            partial(carry, picture, left=left.to(device), seen=once),
+            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2),
+            pieces.standing.to(device).chunk(2)))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
-        seen = replace(seen, origin=pieces.origin(origins[-1]), gone=gone)
+        shown = ((flow[-1, 2] > 0.5) | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
+        origin = np.where(shown, grid(shown.shape), origins[-1])
+        seen = replace(seen, origin=pieces.origin(origin), gone=gone)
         if held is not None:
             frames, covered = held.put(frames)
             settled = settled.maximum(covered)

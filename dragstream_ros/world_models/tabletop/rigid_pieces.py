@@ -49,12 +49,14 @@ class RigidPieces:
     """The moving pieces of F frames, by frame, the one most in front last.
 
     moved: (F, H, W) bool, where the flow has them; what they do not cover of that is a hole.
+    standing: (F, H, W) bool, where what was seen is in its place still, whatever is in front of it.
     rims: (F, H, W) bool, where the flow has what they touched when they were seen: it shows some of
     their colours, as an edge in a picture does.
     """
 
     pieces: Sequence[Sequence[Piece]]
     moved: torch.Tensor
+    standing: torch.Tensor
     rims: np.ndarray
 
     @classmethod
@@ -68,8 +70,9 @@ class RigidPieces:
         """
         found = [_pieces_of(labels, origin, sure[index], gone)
                  for index, origin in enumerate(origins)]
-        pieces, moved, rims = zip(*found)
-        return cls(pieces, torch.from_numpy(np.stack(moved)), np.stack(rims))
+        pieces, moved, standing, rims = zip(*found)
+        moved, standing = (torch.from_numpy(np.stack(where)) for where in (moved, standing))
+        return cls(pieces, moved, standing, np.stack(rims))
 
     def put(self, frames: torch.Tensor, picture: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (F, 3, H, W) in 0..1 with the pieces of (H, W, 3) uint8 RGB in place.
@@ -99,11 +102,8 @@ class RigidPieces:
 
 
 def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
-               gone: np.ndarray) -> tuple[list[Piece], np.ndarray, np.ndarray]:
-    """One frame's pieces, the least seen first, and where the flow has them, and their rims.
-
-    Both (H, W) bool.
-    """
+               gone: np.ndarray) -> tuple[list[Piece], np.ndarray, np.ndarray, np.ndarray]:
+    """One frame's pieces, the least seen first, and its moved, standing and rims."""
     height, width = labels.shape
     here = grid((height, width)).reshape(2, -1)
     known = ~np.isnan(origin[0].reshape(-1))
@@ -116,8 +116,9 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     count = int(labels.max()) + 1
     seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
     way_px = np.bincount(piece, cv2.magnitude(*(here - there)).ravel(), count)
-    moves = ((way_px > MOVES_PX * seen_px) & (seen_px >= LEAST_SEEN_PX)
-             & (size_px < LARGEST_SHARE * labels.size))
+    goes, is_seen = way_px > MOVES_PX * seen_px, seen_px >= LEAST_SEEN_PX
+    standing = (is_seen & ~goes)[labels] & ~gone
+    moves = goes & is_seen & (size_px < LARGEST_SHARE * labels.size)
     moves[0] = False
     movers, of_these = np.flatnonzero(moves), np.flatnonzero(moves[piece])
     *motions, misfit_px = _motions(
@@ -135,7 +136,8 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     left = moves[labels] | gone
     rim = dilate(torch.from_numpy(left), RIM_PX).numpy() & ~left
     rims = (seen & rim[y, x]).reshape(labels.shape)
-    return [made for _, made in sorted(found, key=lambda pair: pair[0])], moves[flowing], rims
+    in_order = [made for _, made in sorted(found, key=lambda pair: pair[0])]
+    return in_order, moves[flowing], standing, rims
 
 
 def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
