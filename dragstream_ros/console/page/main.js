@@ -195,8 +195,11 @@ function paint(context, rect, scale, stream) {
   }
 }
 
+const DRAW_MS = 33;  // no picture comes sooner, and what draws may share a computer with what predicts
 let beforeMs = performance.now();
 function everyFrame(nowMs) {
+  requestAnimationFrame(everyFrame);
+  if (nowMs - beforeMs < DRAW_MS - 4) return;
   prediction.advance((nowMs - beforeMs) / 1000);
   beforeMs = nowMs;
   compare();
@@ -206,6 +209,5 @@ function everyFrame(nowMs) {
   }
   live.draw(() => {});
   status.show({choices, gestures, prediction, comparison, history, views});
-  requestAnimationFrame(everyFrame);
 }
 requestAnimationFrame(everyFrame);

@@ -5,6 +5,7 @@ import * as words from './words.js';
 const PROBLEM_MS = 8000;
 const RATE_OVER_MS = 2000;
 const SILENT_MS = 2000;
+const SEEN_SECS = 0.03;  // a step of the playhead that is worth painting the page for
 
 export class Status {
   constructor(element) {
@@ -103,14 +104,15 @@ export class Status {
     }
     const scrub = this.element('scrub');
     const secs = Math.min(prediction.secs, prediction.horizonSecs);
-    scrub.max = prediction.horizonSecs;
-    if (Math.abs(scrub.value - secs) > 0.005) scrub.value = secs;
+    if (Number(scrub.max) !== prediction.horizonSecs) scrub.max = prediction.horizonSecs;
+    if (Math.abs(scrub.value - secs) > SEEN_SECS) scrub.value = secs;
     let sentence = words.ahead(shown.frame.secs);
     if (shown.prediction.dragId) sentence += ', dragged';
     if (comparison) sentence += comparison.bitmaps ? ', beside what came' : '; waiting for the camera to get there';
     else if (prediction.kept) sentence += ', kept';
     this.say('prediction-words', sentence);
-    scrub.setAttribute('aria-valuetext', words.ahead(secs));
+    const place = words.ahead(secs);
+    if (scrub.getAttribute('aria-valuetext') !== place) scrub.setAttribute('aria-valuetext', place);
   }
 
   say(id, text) {
