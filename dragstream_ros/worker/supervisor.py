@@ -206,7 +206,8 @@ class WorkerSupervisor:
 
     def _spawn(self, socket_fd: int) -> subprocess.Popen[bytes]:
         fds = (socket_fd, self.mailbox.memory_fd, self.mailbox.event_fd)
-        # Threads that spin while they wait take the time of everything else on a small computer.
+        # Inference has no such threads (lanes.py), but a world model with a stream of its own may:
+        # where they spin while they wait they take the time of everything else.
         environment = {**os.environ, 'OMP_WAIT_POLICY': 'PASSIVE'}
         return subprocess.Popen(
             [sys.executable, '-m', 'dragstream_ros.worker.worker', *map(str, fds)],

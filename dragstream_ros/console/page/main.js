@@ -195,11 +195,14 @@ function paint(context, rect, scale, stream) {
   }
 }
 
-const DRAW_MS = 33;  // no picture comes sooner, and what draws may share a computer with what predicts
+// No picture comes sooner, and what draws may share a computer with what predicts. Screens refresh
+// a little before or after their time, which the second number allows for.
+const DRAW_MS = 33;
+const EARLY_MS = 4;
 let beforeMs = performance.now();
 function everyFrame(nowMs) {
   requestAnimationFrame(everyFrame);
-  if (nowMs - beforeMs < DRAW_MS - 4) return;
+  if (nowMs - beforeMs < DRAW_MS - EARLY_MS) return;
   prediction.advance((nowMs - beforeMs) / 1000);
   beforeMs = nowMs;
   compare();

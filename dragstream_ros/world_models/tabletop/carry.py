@@ -1,4 +1,4 @@
-"""Carry a picture along a flow, and fill the places that were hidden from around.
+"""Carry a picture along a flow, and fill what was hidden with what is known, or from around.
 
 This is the first guess that the denoiser corrects.  It is made in pixels, because a latent that is
 moved by a fraction of a cell and blended loses what is inside its cells.
@@ -15,14 +15,14 @@ _KERNEL = torch.exp(-0.5 * (torch.arange(-6.0, 7.0) / 2.0) ** 2)
 
 
 def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
-          bare: torch.Tensor | None = None, standing: torch.Tensor | None = None,
-          left: torch.Tensor | None = None, seen: torch.Tensor | None = None) -> torch.Tensor:
+          bare: torch.Tensor | None = None, behind: torch.Tensor | None = None,
+          left: torch.Tensor | None = None) -> torch.Tensor:
     """Return pictures (F, 3, H, W) of a (3, H, W) one, each after its own flow.
 
     displacement: (F, 2, h, w), by how many px what is seen at a place has moved there, (x, y).
     hole: (F, 1, h, w) in 0..1, where what is seen was hidden before.
     bare: (F, H, W) bool, a hole in any case.
-    standing: (F, H, W) bool, where a hole shows what was seen there once, (3, H, W).
+    behind: (F, 3, H, W), what a hole shows; NaN where that is not known: what is around.
     left: (H, W) bool, what of the picture is put elsewhere: where the flow would still show it,
     there is a hole.
     """
@@ -42,8 +42,8 @@ def carry(picture: torch.Tensor, displacement: torch.Tensor, hole: torch.Tensor,
     still = torch.exp(-0.5 * displacement.square().sum(1, keepdim=True) / STILL_PX ** 2)
     background = _background(moved, (1 - hidden) ** 4 * (still + 0.01))
     background = functional.interpolate(background, size=size, mode='bilinear')
-    if standing is not None and seen is not None:
-        background = torch.where(standing[:, None], seen, background)
+    if behind is not None:
+        background = torch.where(behind.isnan(), background, behind)
     return moved.lerp(background, holes)
 
 

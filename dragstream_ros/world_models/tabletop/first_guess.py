@@ -43,17 +43,17 @@ class FirstGuess:
                                       mode='bilinear').cpu().numpy()
         left = (torch.zeros(newest.shape[:2], dtype=torch.bool) if held is None
                 else held.left())
-        gone = seen.gone_by(left.numpy())
-        origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5)
+        gone, hidden = seen.gone_by(left.numpy()), flow[:, 2] > 0.5
+        origins = seen.origins(flow[:, :2], hidden)
         pieces = RigidPieces.of(seen.pieces, origins, 1 - flow[:, 2], gone)
         picture, once = (torch.from_numpy(of).to(device).permute(2, 0, 1).float() / 255
                          for of in (newest, seen.picture))
+        behind = torch.where(pieces.standing.to(device)[:, None], once, torch.nan)
         frames = torch.cat(at_once(
-            partial(carry, picture, left=left.to(device), seen=once),
-            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2),
-            pieces.standing.to(device).chunk(2)))
+            partial(carry, picture, left=left.to(device)), displacement.chunk(2), hole.chunk(2),
+            pieces.moved.to(device).chunk(2), behind.chunk(2)))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
-        shown = ((flow[-1, 2] > 0.5) | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
+        shown = (hidden[-1] | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
         origin = np.where(shown, grid(shown.shape), origins[-1])
         seen = replace(seen, origin=pieces.origin(origin), gone=gone)
         if held is not None:

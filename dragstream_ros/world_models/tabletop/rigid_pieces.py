@@ -103,7 +103,7 @@ class RigidPieces:
 
 def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
                gone: np.ndarray) -> tuple[list[Piece], np.ndarray, np.ndarray, np.ndarray]:
-    """One frame's pieces, the least seen first, and its moved, standing and rims."""
+    """One frame's pieces, the least seen first, and its moved, standing and rims, (H, W) bool."""
     height, width = labels.shape
     here = grid((height, width)).reshape(2, -1)
     known = ~np.isnan(origin[0].reshape(-1))
@@ -152,8 +152,8 @@ def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rigid motions, there = turn(here) + shift, of all pieces at once, robustly.
 
-    piece: (N,) of pixels; here, there: (2, N). Returns per piece cosine and sine of the turn, the
-    shift (count, 2), and the mean misfit in px.
+    piece: (N,) of pixels, 0 to count - 1; here, there: (2, N) px; weight: (N,). Returns per piece
+    cosine and sine of the turn, the shift (count, 2), and the mean misfit, in px.
     """
     of_piece = (np.arange(count)[:, None] == piece).astype(np.float64)
     (x, y), (there_x, there_y) = here, there
