@@ -15,6 +15,7 @@ from console_harness import (  # noqa: E402
     corners,
     xy,
 )
+from predictor_harness import stamp_of  # noqa: E402
 
 from dragstream_ros.msg import Drag, DragHandle, PredictionInfo  # noqa: E402
 
@@ -240,6 +241,45 @@ def test_a_problem_is_told_in_its_own_words(hand):
     hand.page.wait(lambda: hand.page.text('problem') == sentence)
     hand.robot.info.publish(PredictionInfo(latency_secs=0.25, drift=0.1, confidence=0.9))
     hand.page.wait(lambda: '0.25 s' in hand.page.text('latency'))
+
+
+def refuse_as_stale(hand: Hand, drag: Drag, sentence: str) -> None:
+    """Say so as the predictor does, once the page knows the drag by name, and wait until heard."""
+    hand.page.wait(lambda: any(said.get('drag_id') == drag.drag_id for said in hand.page.said))
+    hand.robot.info.publish(PredictionInfo(
+        code=PredictionInfo.DRAG_STALE, message=sentence, drag_id=drag.drag_id))
+    hand.page.wait(lambda: any(said.get('sentence') == sentence for said in hand.page.said))
+
+
+def test_a_drag_that_came_too_late_is_made_again_on_the_newest_picture_but_only_once(hand):
+    hand.press(*MARK)
+    hand.to(90, 50)
+    first = hand.sent(Drag.BEGIN)
+    refuse_as_stale(hand, first, 'Late.')
+    again = hand.sent(Drag.BEGIN, 2)
+    refuse_as_stale(hand, first, 'Late again.')  # of an update that was on its way
+    assert again.drag_id != first.drag_id
+    assert stamp_of(again) > stamp_of(first)
+    assert xy(again.handles[0].path[0]) == xy(first.handles[0].path[0])
+    assert xy(again.handles[0].path[-1]) == pytest.approx((90, 50), abs=0.3)
+    assert corners(again.handles[0])[:2] == pytest.approx((MARK[0] - 4, MARK[1] - 4), abs=2)
+    assert 'too busy' in hand.page.text('problem') and hand.page.state('camera') == 'held'
+
+    refuse_as_stale(hand, again, 'Too late for good.')
+    hand.page.wait(lambda: hand.page.text('problem') == 'Too late for good.')
+    hand.page.wait(lambda: hand.page.state('camera') == 'live')
+    hand.mouse.up()
+    assert len(hand.all_sent(Drag.BEGIN)) == 2
+
+
+def test_so_is_one_that_has_just_been_let_go(hand):
+    hand.drag(MARK, (90, 50))
+    refuse_as_stale(hand, hand.sent(Drag.END), 'Late.')
+    ended = hand.sent(Drag.END, 2)
+    begun = hand.all_sent(Drag.BEGIN)[-1]
+    assert begun.drag_id == ended.drag_id
+    assert xy(begun.handles[0].path[-1]) == pytest.approx((90, 50), abs=0.3)
+    assert 'too busy' in hand.page.text('problem') and hand.page.state('camera') == 'live'
 
 
 def test_text_stands_out_seven_to_one(hand):

@@ -8,6 +8,7 @@ const UPDATE_MS = 50;
 const ALIVE_MS = 500;
 const STEP_PX = 1.5;  // between two points of a path
 const MOST_POINTS = 400;
+const JUST_MS = 5000;  // how long an operator who has let go looks for what comes of it
 
 let count = 0;
 
@@ -23,6 +24,8 @@ export class Drag {
     this.sentMs = 0;
     this.timer = null;
     this.hasBegun = false;
+    this.endedMs = Infinity;
+    this.lateId = null;  // what it was called before it was made again
   }
 
   get isEdit() {
@@ -65,11 +68,25 @@ export class Drag {
   }
 
   end() {
+    this.endedMs = performance.now();
     this.finish('end');
   }
 
   cancel() {
     this.finish('cancel');
+  }
+
+  // Whether to make it once more, where the predictor was too busy for its picture.
+  get isWorthAgain() {
+    return !this.isEdit && this.lateId === null && performance.now() - this.endedMs < JUST_MS;
+  }
+
+  // The same on a newer picture, as another drag: what is still said of this one is of the past.
+  again(stamp) {
+    Object.assign(this, {number: ++count, hasBegun: false, lateId: this.id, id: undefined});
+    this.picture = {...this.picture, stamp_ns: stamp};
+    if (this.endedMs < Infinity) this.finish('end');
+    else this.send();
   }
 
   // The console knows of its end already.

@@ -20,6 +20,7 @@ const history = new History();
 const status = new Status(element);
 let comparison = null;  // {prediction, bitmaps}; bitmaps null: not all has come yet
 let you = '';
+let late = null;  // a drag that is made again on the next picture
 
 const connection = new Connection({onPicture, onWords, onLink});
 const gestures = new Gestures({connection, views, choices, onHold, onLetGo});
@@ -34,7 +35,10 @@ function onPicture(header, bitmaps, jpegs) {
 
 function onCamera(header, bitmap, jpeg) {
   history.add(header.stamp_ns, jpeg);
-  if (gestures.drag?.picture.stream === 'camera' || comparison?.bitmaps) {
+  const isAgain = late !== null && late === gestures.drag;  // now this is what is held still
+  if ([gestures.drag, gestures.last].includes(late)) late?.again(header.stamp_ns);
+  late = null;
+  if (!isAgain && (gestures.drag?.picture.stream === 'camera' || comparison?.bitmaps)) {
     replace(live, bitmap, header);
     return;
   }
@@ -68,13 +72,23 @@ function onWords(message) {
     gestures.abandon();
     status.tell(message.sentence);
   } else if (message.type === 'problem') {
-    if (message.drag_id && message.drag_id === gestures.drag?.id && !message.is_warning) {
-      gestures.abandon();
-    }
-    status.tell(message.sentence, message.is_warning ? 'note' : 'problem');
+    onProblem(message);
   } else if (message.type === 'reset') {
     status.tell(message.sentence, 'note');
   }
+}
+
+function onProblem({code, sentence, is_warning: isWarning, drag_id: dragId}) {
+  const drags = [gestures.drag, gestures.last].filter((drag) => drag && dragId);
+  if (drags.some((drag) => drag.lateId === dragId)) return;
+  const drag = drags.find(({id}) => id === dragId);
+  if (drag && code === 'DRAG_STALE' && drag.isWorthAgain) {
+    late = drag;
+    status.tell(words.AGAIN, 'note');
+    return;
+  }
+  if (drag && drag === gestures.drag && !isWarning) gestures.abandon();
+  status.tell(sentence, isWarning ? 'note' : 'problem');
 }
 
 function onOutlines(message) {

@@ -13,6 +13,9 @@ export const HINTS = {
   },
 };
 
+export const AGAIN = 'The predictor was too busy for the picture that you dragged on; ' +
+  'the same drag is made on the newest one.';
+
 export function hint({mode, motion, several}, grab, {drag, regionHandle, centre}) {
   if (motion === 'turn' && !centre) return 'Press where it shall turn about. Then press beside it and drag around.';
   if (regionHandle?.outline.length) return 'Now press inside what is marked and drag it.';
