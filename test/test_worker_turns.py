@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
-from dragstream_ros.worker.turns import Turns
+from dragstream_ros.worker.turns import USED, Turns
 
 
 def take_turns(turns: Turns, steps: Iterable[float], *, slowdown: float = 1.0) -> Iterator[tuple]:
@@ -32,7 +32,9 @@ def test_goals_take_their_share_of_the_time_while_the_live_stream_has_work(plann
     for goals_secs, live_secs in take_turns(Turns(planning_share), steps):
         # At any moment, to within one turn.
         assert goals_secs - planning_share * (goals_secs + live_secs) <= 0.3
-    assert goals_secs / (goals_secs + live_secs) == pytest.approx(planning_share, abs=0.01)
+    taken = goals_secs / (goals_secs + live_secs)
+    assert taken == pytest.approx(USED * planning_share, abs=0.01)
+    assert taken < planning_share
 
 
 @pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
@@ -42,7 +44,7 @@ def test_the_live_stream_keeps_its_chunks_where_goals_slow_it_down(planning_shar
         turns.lived_alone(0.2)
     *_, (goals_secs, live_secs) = take_turns(turns, [0.2] * 1000, slowdown=slowdown)
     kept = live_secs / slowdown / (goals_secs + live_secs)
-    assert kept == pytest.approx(1.0 - planning_share, abs=0.01)
+    assert kept == pytest.approx(1.0 - USED * planning_share, abs=0.01)
 
 
 @pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
@@ -61,7 +63,7 @@ def test_seeing_the_camera_is_of_the_live_streams_time(planning_share):
             turns.lived(0.2)
             chunks += 1
     kept = chunks / (total_secs / (0.2 + seen_secs))
-    assert kept == pytest.approx(1.0 - planning_share, abs=0.02)
+    assert kept == pytest.approx(1.0 - USED * planning_share, abs=0.02)
 
 
 @pytest.mark.parametrize('planning_share', [0.2, 0.5, 0.8])
@@ -70,7 +72,7 @@ def test_goals_keep_half_of_their_share_where_the_computer_has_become_slow(plann
     for _ in range(20):
         turns.lived_alone(0.2)
     *_, (goals_secs, live_secs) = take_turns(turns, [0.2] * 1000, slowdown=10.0)
-    assert goals_secs / (goals_secs + live_secs) == pytest.approx(planning_share / 2, abs=0.02)
+    assert goals_secs / (goals_secs + live_secs) == pytest.approx(USED * planning_share / 2, abs=0.02)
 
 
 def test_who_rested_is_owed_nothing():

@@ -6,6 +6,7 @@ from collections import deque
 from statistics import fmean
 
 N_STEPS = 16  # of the live stream that are remembered: some seconds
+USED = 0.9  # of their share, by goals: the bound is to hold in every few seconds, not on the average
 
 
 class Turns:
@@ -16,11 +17,11 @@ class Turns:
     too. That time is for the goals to pay, but with no more than half of their share: on a computer
     that has become slow for another reason they must come to an end all the same.
 
-    planning_share: for goals; between 0 and 1. It is kept to within one turn.
+    planning_share: for goals, at most; between 0 and 1. They take USED of it, to within one turn.
     """
 
     def __init__(self, planning_share: float) -> None:
-        self._share = planning_share
+        self._share = USED * planning_share
         self._ahead_secs = 0.0  # how much more than their share goals have had
         self._was_planning = True
         self._saw_secs = 0.0
