@@ -141,16 +141,12 @@ def with_value(message: object, place: tuple, value: object) -> object:
     return copy
 
 
-def test_ten_thousand_spoilt_messages_are_understood_or_refused_with_a_sentence():
+def test_spoilt_messages_are_understood_or_refused_with_a_sentence():
     valid = [DRAG, with_handle(centre=[5, 5], outline=[[0, 0], [9, 0], [9, 9]]), REGION,
              {'type': 'taken', 'stream': 'camera'}, {'type': 'looking', 'is_seen': False}]
     spoilt = [(message, place) for message in valid for place in places_in(message)]
-    values = some.one_of(
-        some.sampled_from(NASTY), some.floats(), some.floats(-2, 66), some.integers(), some.text())
     counts = {'understood': 0, 'refused': 0}
 
-    @settings(max_examples=10_000, deadline=None, database=None, derandomize=True)
-    @given(some.sampled_from(spoilt), values)
     def check(where, value):
         message = with_value(*where, value)
         try:
@@ -164,7 +160,12 @@ def test_ten_thousand_spoilt_messages_are_understood_or_refused_with_a_sentence(
             width, height = request.picture.size
             assert -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5
 
-    check()
+    for where in spoilt:
+        for value in NASTY:
+            check(where, value)
+    any_value = some.one_of(some.floats(), some.floats(-2, 66), some.integers(), some.text())
+    settings(max_examples=2_000, deadline=None, database=None, derandomize=True)(
+        given(some.sampled_from(spoilt), any_value)(check))()
     assert min(counts.values()) > 200  # or the test says little of one of them
 
 
