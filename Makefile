@@ -3,7 +3,7 @@
 #   PYTHON=python3.12     another Python, 3.10 to 3.13
 #   TORCH_INDEX=URL       where PyTorch comes from; empty: PyPI, whose builds bring CUDA. By default
 #                         PyTorch's own CPU builds, or PyPI's on a machine with an NVIDIA driver
-#   ARGS='...'            more arguments for demo, console, bench or pytest
+#   ARGS='...'            more arguments for demo, console, bench or pytest (two processes; -n 0: one)
 
 PYTHON ?= python3
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
@@ -38,7 +38,7 @@ console: $(VENV)/ready
 	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(BIN)/dragstream run console $(ARGS)
 
 test: $(VENV)/ready
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/ready
 	@$(BIN)/dragstream bench $(ARGS)

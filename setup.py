@@ -72,7 +72,8 @@ EXTRAS = {
     'parquet': ['pyarrow>=14'],  # dragstream evaluate: starts.parquet
     'wan': ['diffusers>=0.42,<0.43'],
     'prompt': ['diffusers>=0.42,<0.43', 'transformers>=4.56,<6'],  # dragstream convert --prompt
-    'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8'],  # playwright drives apt's chromium
+    # Playwright drives apt's Chromium; xdist runs the tests in two processes.
+    'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8', 'pytest-xdist>=3.5'],
     'dev': ['pre-commit>=4', *LINT],
     # For `colcon build` and `colcon test` against the wheels.
     'colcon': [*ROS_TO_BUILD, 'colcon-common-extensions', 'ros-ament-cmake-pytest==2.7.3'],

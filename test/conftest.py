@@ -1,4 +1,4 @@
-"""What the tests share: a ROS domain of their own, a node, optional recorded data."""
+"""What the tests share: the machine, a ROS domain of their own, a node, optional recorded data."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 DOMAINS = range(1, 101)  # those whose ports Linux does not hand out to others
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Where pytest-xdist runs tests in several processes: those marked `alone` run alone."""
+    if not hasattr(item.config, 'workerinput'):
+        yield
+        return
+    is_alone = item.get_closest_marker('alone') is not None
+    folder = pathlib.Path(item.config.getoption('basetemp')).parent  # of all processes of this run
+    with (folder / 'door').open('w') as door, (folder / 'machine').open('w') as machine:
+        # Who waits to be alone waits in the door, so that nobody else goes in meanwhile.
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+        fcntl.flock(machine, fcntl.LOCK_UN)
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_a_dropped_connection_heals_by_itself(browser, robot):
         page.close()
 
 
+@pytest.mark.alone
 def test_one_command_starts_a_robot_to_drag_on(browser):
     port = free_port()
     with claimed_domain():

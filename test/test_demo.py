@@ -23,6 +23,7 @@ def world_model() -> str:
     return 'tabletop' if (WEIGHTS / 'tabletop.safetensors').is_file() else STUB
 
 
+@pytest.mark.alone  # its drags are predicted in real time
 def test_the_demo_leaves_a_film_and_a_contact_sheet(ros_domain, tmp_path, world_model):
     # The operator drags when the robot is about to move something.
     status, out, complaints = demo(tmp_path, '--secs', 20, '--world-model', world_model)

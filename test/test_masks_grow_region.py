@@ -140,6 +140,7 @@ def test_a_picture_five_times_as_large_gives_the_same_region():
     assert iou(found, np.kron(cube, np.ones((5, 5), bool))) > 0.9
 
 
+@pytest.mark.alone
 def test_objects_on_the_simulated_table_are_found_in_milliseconds():
     overlaps, secs = [], []
     for seed in range(500, 506):

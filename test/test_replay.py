@@ -22,6 +22,7 @@ def replay(bag: pathlib.Path, output: pathlib.Path, *words: str) -> tuple[int, s
     return finish(start('replay', bag, '--output', output, '--world-model', STUB, *words))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('is_compressed', [False, True])
 def test_a_bag_is_predicted_along_and_its_drag_answered(ros_domain, tmp_path, is_compressed):
     bag = write_bag(tmp_path / 'bag', secs=2.0, is_compressed=is_compressed)
@@ -45,6 +46,7 @@ def test_a_bag_is_predicted_along_and_its_drag_answered(ros_domain, tmp_path, is
     assert processes_in_domain(ros_domain) == set()
 
 
+@pytest.mark.alone
 def test_a_loop_plays_with_its_clock_until_ctrl_c_and_keeps_the_first_time(ros_domain, tmp_path):
     bag = write_bag(tmp_path / 'bag', secs=2.0)
     clock_ns, drags = [], []
@@ -76,6 +78,7 @@ def test_a_loop_plays_with_its_clock_until_ctrl_c_and_keeps_the_first_time(ros_d
     assert processes_in_domain(ros_domain) == set()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('name', [
     'constructed_lamp_compressed_mcap', 'constructed_can_real_raw_db3'])
 def test_real_video_runs_through_without_an_error(ros_domain, tmp_path, recorded_data, name):

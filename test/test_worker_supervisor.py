@@ -195,6 +195,7 @@ def test_a_world_model_that_cannot_be_imported_is_told(start, name):
     assert problem.code == ErrorCode.WEIGHTS_MISSING and 'no_such' in problem.sentence
 
 
+@pytest.mark.alone
 def test_stopping_is_quick_even_when_the_worker_hangs(start):
     worker = start()
     worker.wait_for(Ready)
