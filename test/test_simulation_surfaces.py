@@ -54,7 +54,8 @@ def test_tracked_points_go_where_the_flow_says(episode: Episode) -> None:
     x, y = points_px.round().astype(int).clip(0, 127).T
     kinds = np.array([thing.kind for thing in episode.things])[episode.point_thing]
     shown = np.where(kinds == 'static', 0, episode.point_thing + 1) == episode.masks[NOW][y, x]
-    chosen = episode.point_visible[NOW] & shown
+    under_a_shade = (kinds == 'static') & (episode.surfaces.body[NOW][y, x] != 0)
+    chosen = episode.point_visible[NOW] & shown & ~under_a_shade
     flow, _ = episode.surfaces.flow_back(NOW, BEFORE)
     way = points_px - episode.points_px[BEFORE]
     error = np.linalg.norm(flow[y, x] - way, axis=1)[chosen]

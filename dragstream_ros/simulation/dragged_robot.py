@@ -2,7 +2,8 @@
 
 It takes the teleoperator's place, and like it knows nothing of MuJoCo. A gripper that is dragged
 stays at its height and takes along what it holds; an object that is dragged slides on the table,
-as it would in the hand of somebody out of sight. Both run into what is in their way.
+as it would in the hand of somebody out of sight. Both run into what is in their way. An object that
+is dragged by its lid or link stays, and only that part turns, as far as its hinge lets it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import numpy as np
 from dragstream_ros.core.drag import DragCommand, DragHandle, position_at
 from dragstream_ros.simulation.camera import Camera
 from dragstream_ros.simulation.hands import Hand
+from dragstream_ros.simulation.object_shape import Limb, ObjectShape
 from dragstream_ros.simulation.teleoperator import Commands
 
 SETTLE_SECS = 0.5  # how long an object is still pulled to the end of its path
+ANGLES = 25         # of a hinge that are tried, coarsely and then finely
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grip:
     """One handle of a drag on a gripper or an object.
 
-    index: of the hand (0, 1) or of the object. height_m: of the point that was grabbed.
+    index: of the hand (0, 1) or of the object. place_m: (3,) the point that was grabbed. limb: of
+    the object, if it was grabbed there.
     """
 
     is_hand: bool
@@ -34,14 +38,33 @@ class Grip:
     duration_secs: float
     camera: Camera
     corner_px: tuple[int, int]
-    height_m: float
+    place_m: np.ndarray
+    limb: Limb | None = None
 
     def way_m(self, t_secs: float) -> np.ndarray:
         """(2,) metres on the table: how far the thing shall have gone by then."""
         pixels = np.stack([self.handle.path_px[0],
                            position_at(self.handle, t_secs, self.duration_secs)]) - self.corner_px
-        start, now = self.camera.on_table(pixels, height=self.height_m)
+        start, now = self.camera.on_table(pixels, height=self.place_m[2])
         return np.asarray(now - start)
+
+    def angle(self, t_secs: float, pose: np.ndarray) -> float:
+        """The hinge's angle at which what was grabbed is seen nearest to where it shall be then.
+
+        ``pose`` (5,): the object's, when it was grabbed.
+        """
+        assert self.limb is not None
+        pixel = position_at(self.handle, t_secs, self.duration_secs) - self.corner_px
+        pixel = pixel - self.handle.path_px[0] + self.corner_px + self.camera.project(self.place_m)
+        point = self.limb.from_world(self.place_m, pose, pose[4])[None]
+        low, high = self.limb.range
+        for _ in range(2):
+            angles = np.linspace(low, high, ANGLES)
+            seen_px = self.camera.project(np.concatenate(
+                [self.limb.in_world(point, pose, angle) for angle in angles]))
+            best = int(np.linalg.norm(seen_px - pixel, axis=1).argmin())
+            low, high = angles[max(best - 1, 0)], angles[min(best + 1, ANGLES - 1)]
+        return float(angles[best])
 
 
 class DraggedRobot:
@@ -63,45 +86,53 @@ class DraggedRobot:
         self._grips, self._starts, self._elapsed = list(grips), [], 0.0
 
     def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
-        """Advance by one tick. ``poses`` (n, 4): the objects' x, y, z, yaw now."""
+        """Advance by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge."""
         if not self._starts:
             self._starts = [
                 (self._hands[grip.index].pose if grip.is_hand else poses[grip.index]).copy()
                 for grip in self._grips]
         self._elapsed += dt_secs
-        slides = {}
+        slides, bends = {}, {}
         for grip, start in zip(self._grips, self._starts):
             way = grip.way_m(self._elapsed)
-            if grip.is_hand:
+            pulled = self._elapsed <= grip.duration_secs + SETTLE_SECS
+            if grip.limb is not None:
+                if pulled:
+                    now, last = (grip.angle(secs, start)
+                                 for secs in (self._elapsed, self._elapsed - dt_secs))
+                    bends[grip.index] = np.array([now, (now - last) / max(dt_secs, 1e-6)])
+                    slides[grip.index] = np.array([*start[[0, 1, 3]], 0.0, 0.0, 0.0])
+            elif grip.is_hand:
                 pose = start.copy()
                 pose[:2] += way
                 self._hands[grip.index].pose = pose
-            elif self._elapsed <= grip.duration_secs + SETTLE_SECS:
+            elif pulled:
                 speed = (way - grip.way_m(self._elapsed - dt_secs)) / max(dt_secs, 1e-6)
                 slides[grip.index] = np.array([*(start[:2] + way), start[3], *speed, 0.0])
         held = {hand.held: hand.held_pose() for hand in self._hands}
         return Commands(
-            hands=tuple(hand.pose for hand in self._hands), slides=slides,
+            hands=tuple(hand.pose for hand in self._hands), slides=slides, bends=bends,
             held={index: pose for index, pose in held.items()
                   if index is not None and pose is not None and index not in slides})
 
 
 def grips_of(
-    command: DragCommand, *, mask: np.ndarray, heights_m: np.ndarray, camera: Camera,
-    corner_px: tuple[int, int],
+    command: DragCommand, *, mask: np.ndarray, places_m: np.ndarray, on_limb: np.ndarray,
+    shapes: Sequence[ObjectShape], camera: Camera, corner_px: tuple[int, int],
 ) -> list[Grip]:
     """What a drag grabs, by the truth of the picture it is given on; nothing: the table.
 
-    mask: (H, W) uint8 as in truth.Truth: 1 and 2 are the grippers, 3 and on the objects. heights_m:
-    (H, W), of what each pixel shows, over the table.
+    mask: (H, W) uint8 as in truth.Truth: 1 and 2 are the grippers, 3 and on the objects. places_m:
+    (H, W, 3), what each pixel shows; on_limb: (H, W) bool, whether that is an object's limb.
     """
     grips = []
     for handle in command.handles:
         x, y = np.clip(np.rint(handle.path_px[0]).astype(int), 0, np.array(mask.shape[::-1]) - 1)
         if mask[y, x]:
-            label = int(mask[y, x])
+            is_hand = bool(mask[y, x] <= 2)
+            index = int(mask[y, x]) - (1 if is_hand else 3)
             grips.append(Grip(
-                is_hand=label <= 2, index=label - 1 if label <= 2 else label - 3, handle=handle,
-                duration_secs=command.duration_secs, camera=camera, corner_px=corner_px,
-                height_m=float(heights_m[y, x])))
+                is_hand=is_hand, index=index, handle=handle, duration_secs=command.duration_secs,
+                camera=camera, corner_px=corner_px, place_m=places_m[y, x],
+                limb=shapes[index].limb if on_limb[y, x] else None))
     return grips

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dragstream_ros.simulation.motion import minimum_jerk, pose_from, pose_in, turned
-from dragstream_ros.simulation.things import ObjectShape
+from dragstream_ros.simulation.motion import (
+    minimum_jerk,
+    minimum_jerk_rate,
+    pose_from,
+    pose_in,
+    turned,
+)
+from dragstream_ros.simulation.object_shape import ObjectShape
 
 GRASP_WITHIN_M = 0.018
 FASTEST_TURN = 1.6
+SWING_RATE = 1.0
 SHORTEST_SECS = 0.25
 
 
@@ -20,11 +27,14 @@ class Segment:
     """One smooth motion of a hand; its goal is worked out when it begins.
 
     ``offset`` is measured from object ``at_object`` as it stands then, or from the table's origin;
-    ``at_object`` alone means the place to grip it. None means: as it is.
+    ``at_object`` alone means the place to grip it; with ``at_tip``, the tip of its limb. ``swing``:
+    the angle to which the hand takes the limb along, by its tip. None means: as it is.
     """
 
     at_object: int | None = None
     offset: np.ndarray | None = None
+    at_tip: bool = False
+    swing: float | None = None
     z: float | None = None
     yaw: float | None = None
     opening: float | None = None
@@ -46,10 +56,17 @@ class Hand:
     queue: list[Segment] = field(default_factory=list)
     target: int | None = None
     """Object that this hand works on, taken from the other hand."""
+    offered: int | None = None
+    """Object that the other hand has put down for this one."""
     held: int | None = None
     hold: np.ndarray | None = None
     """The held object's pose in the hand's frame."""
     goal: np.ndarray | None = None
+    swings: int = -1
+    """Object whose limb the hand takes along, while ``bending`` tells how."""
+    bending: np.ndarray | None = None
+    """(2,): angle of that object's hinge and its rate."""
+    _swing: tuple[float, float] = (0.0, 0.0)
     _current: Segment | None = None
     _start: np.ndarray | None = None
     _elapsed: float = 0.0
@@ -72,8 +89,11 @@ class Hand:
         self._elapsed += dt_secs
         share = minimum_jerk(self._elapsed / self._secs)
         self.pose = self._start + share * (self.goal - self._start)
+        if self.bending is not None:
+            self._take_along(shapes, poses)
         if self._elapsed < self._secs:
             return
+        self.bending = None
         if self._current.release:
             self.held = self.hold = None
         if self._current.grasp is not None:
@@ -84,7 +104,10 @@ class Hand:
             self, segment: Segment, poses: np.ndarray, shapes: Sequence[ObjectShape],
             metres_per_px: float) -> None:
         goal, yaw = self.pose.copy(), segment.yaw
-        if segment.offset is not None:
+        if segment.at_object is not None and segment.at_tip:
+            goal[:3] = _tip(shapes, poses, segment.at_object, poses[segment.at_object, 4])
+            yaw = poses[segment.at_object, 3]
+        elif segment.offset is not None:
             goal[:2] = segment.offset
             if segment.at_object is not None:
                 goal[:2] += poses[segment.at_object, :2]
@@ -102,6 +125,23 @@ class Hand:
         self._secs = segment.secs or max(
             travel_px / segment.speed_px, turn / FASTEST_TURN, SHORTEST_SECS)
         self._current, self._start, self.goal, self._elapsed = segment, self.pose, goal, 0.0
+        if segment.swing is not None and segment.at_object is not None:
+            self._begin_swing(segment.at_object, segment.swing, poses, goal)
+
+    def _begin_swing(self, index: int, angle: float, poses: np.ndarray, tip: np.ndarray) -> None:
+        """Take the limb along if its tip is still between the fingers; else let it be."""
+        if np.linalg.norm(tip[:3] - self.pose[:3]) > GRASP_WITHIN_M:
+            return
+        self.swings, self._swing = index, (float(poses[index, 4]), angle)
+        self.bending = np.array([self._swing[0], 0.0])
+        self._secs = max(abs(angle - self._swing[0]) / SWING_RATE, SHORTEST_SECS)
+
+    def _take_along(self, shapes: Sequence[ObjectShape], poses: np.ndarray) -> None:
+        part, (start, end) = self._elapsed / self._secs, self._swing
+        self.bending = np.array([
+            start + minimum_jerk(part) * (end - start),
+            minimum_jerk_rate(part) / self._secs * (end - start)])
+        self.pose[:3] = _tip(shapes, poses, self.swings, self.bending[0])
 
     def _grasp(self, index: int, poses: np.ndarray, shapes: Sequence[ObjectShape]) -> None:
         """Hold the object if it is still between the fingers; else carry on empty-handed."""
@@ -112,3 +152,10 @@ class Hand:
 
 def _grip_place(shape: ObjectShape, pose: np.ndarray) -> np.ndarray:
     return pose[:2] + turned(np.array(shape.grip_offset), pose[3])
+
+
+def _tip(
+        shapes: Sequence[ObjectShape], poses: np.ndarray, index: int, angle: float) -> np.ndarray:
+    limb = shapes[index].limb
+    assert limb is not None
+    return limb.in_world(np.array([limb.tip]), poses[index], angle)[0]

@@ -47,11 +47,15 @@ def find_intents(
         centre_px = points_px[0, own[0]].astype(np.float64)
         stays = _travel(points_px[:, own[0]]) < ON_THE_SPOT * min_travel_px
         point = max(seen, key=lambda each: _travel(points_px[:, each])) if stays else seen[0]
+        # Where some points off the centre stay as well, a part turns about its own hinge.
+        turns = stays and not any(
+            _travel(points_px[:, each]) < ON_THE_SPOT * _travel(points_px[:, point])
+            for each in own[2:])
         intent = Intent(
             thing=int(thing), point=int(point), path_px=points_px[:, point].astype(np.float64),
             times_secs=np.asarray(offsets_secs, np.float64),
-            centre_px=centre_px if stays else None)
-        if stays and abs(_turn(intent.path_px - centre_px)) < SMALLEST_TURN_RAD:
+            centre_px=centre_px if turns else None)
+        if turns and abs(_turn(intent.path_px - centre_px)) < SMALLEST_TURN_RAD:
             continue  # fingers that open or close
         if intent.travel_px >= min_travel_px:
             found.append(intent)

@@ -1,7 +1,8 @@
 """The tabletop as a MuJoCo model: primitives only, no meshes and no files.
 
 Every object has four joints (x, y, z, yaw): it slides and turns on the table with dry friction and
-is pushed by contacts, but never topples; z is written by the script. Hands are mocap bodies.
+is pushed by contacts, but never topples; z is written by the script. A limb is a body of its own on
+the object's, with a hinge that stays as it is until something turns it. Hands are mocap bodies.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import mujoco
 import numpy as np
 
 from dragstream_ros.simulation.camera import Camera, Workspace
+from dragstream_ros.simulation.colours import Colour
 from dragstream_ros.simulation.gripper import add_gripper
+from dragstream_ros.simulation.object_shape import Limb, ObjectShape, Part
 from dragstream_ros.simulation.renderer import MAX_SIZE
-from dragstream_ros.simulation.things import Colour, GripperLook, ObjectShape
+from dragstream_ros.simulation.things import GripperLook
 
 TICK_SECS = 1 / 60
 """One step of the script; the physics takes ``SUBSTEPS`` in it."""
@@ -62,8 +65,9 @@ def build_model(
         camera: Camera, workspace: Workspace, surroundings: Surroundings,
         grippers: tuple[GripperLook, ...], shapes: list[ObjectShape], places: np.ndarray,
 ) -> mujoco.MjModel:
-    """``places`` (n, 3): x, y, yaw at which the objects stand first."""
+    """``places`` (n, 4): x, y, z, yaw at which the objects stand first."""
     spec = mujoco.MjSpec()
+    spec.compiler.degree = False
     spec.option.timestep = TICK_SECS / SUBSTEPS
     spec.option.gravity = [0, 0, 0]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -135,16 +139,37 @@ def _add_object(world: mujoco.MjsBody, index: int, shape: ObjectShape, place: np
         body.add_joint(
             name=f'object_{index}_{name}', type=kind, axis=axis, frictionloss=friction,
             damping=[damping, 0, 0], armature=armature)
-    for part in shape.parts:
+    _add_parts(body, shape.parts)
+    shade = world.add_body(name=f'object_shade_{index}', mocap=True, pos=[*place[:2], 0])
+    _add_shades(shade, shape.parts)
+    if shape.limb is not None:
+        _add_limb(world, body, index, shape.limb)
+
+
+def _add_limb(world: mujoco.MjsBody, body: mujoco.MjsBody, index: int, limb: Limb) -> None:
+    part = body.add_body(name=f'limb_{index}', pos=limb.hinge)
+    part.add_joint(
+        name=f'object_{index}_hinge', type=mujoco.mjtJoint.mjJNT_HINGE, axis=limb.axis,
+        frictionloss=0.003, damping=[0.002, 0, 0], armature=3e-4, limited=True, range=limb.range)
+    _add_parts(part, limb.parts)
+    if not limb.is_lid:
+        shade = world.add_body(name=f'limb_shade_{index}', mocap=True)
+        _add_shades(shade, limb.parts)
+
+
+def _add_parts(body: mujoco.MjsBody, parts: tuple[Part, ...]) -> None:
+    for part in parts:
         body.add_geom(
             type=_SHAPES[part.kind], size=part.size, pos=part.position, rgba=[*part.colour, 1],
             contype=3 if part.solid else 0, conaffinity=3 if part.solid else 0,
             mass=0.15 if part.solid else 0.001, friction=[0.3, 0.005, 0.0001],
             solref=[0.04, 1.0], condim=3)
-    shade = world.add_body(name=f'object_shade_{index}', mocap=True, pos=[*place[:2], 0])
-    for part in shape.parts:
+
+
+def _add_shades(body: mujoco.MjsBody, parts: tuple[Part, ...]) -> None:
+    for part in parts:
         if part.solid:
-            _add_shade(shade, part.kind, np.array(part.size[:2]), part.position)
+            _add_shade(body, part.kind, np.array(part.size[:2]), part.position)
 
 
 def _add_shade(

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from dragstream_ros.simulation.camera import Workspace
+from dragstream_ros.simulation.object_shape import ObjectShape
+from dragstream_ros.simulation.stacking import fits_on, top_of
+
+HEAPED_SHARE = 0.15
+"""Of the scenes where one thing can lie on another."""
 
 
 def is_clear(
@@ -34,3 +39,17 @@ def scatter(
         else:
             break
     return np.stack(places)
+
+
+def heap(
+        rng: np.random.Generator, places: np.ndarray, shapes: Sequence[ObjectShape]) -> np.ndarray:
+    """(n, 4) x, y, z, yaw: as (n, 3) ``places``, with one thing set on another one in some scenes.
+    """
+    poses = np.insert(places, 2, 0.0, axis=1)
+    pairs = [(upper, lower) for upper, one in enumerate(shapes)
+             for lower, other in enumerate(shapes) if upper != lower and fits_on(one, other)]
+    if pairs and rng.uniform() < HEAPED_SHARE:
+        upper, lower = pairs[rng.integers(len(pairs))]
+        poses[upper, :2] = poses[lower, :2] + rng.uniform(-0.25, 0.25, 2) * shapes[lower].platform
+        poses[upper, 2] = top_of(lower, poses, shapes)
+    return poses

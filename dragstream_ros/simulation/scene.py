@@ -9,6 +9,7 @@ import numpy as np
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.simulation import gripper
 from dragstream_ros.simulation.camera import Camera, Intrinsics, Workspace, random_camera
+from dragstream_ros.simulation.colours import Colour
 from dragstream_ros.simulation.dragged_robot import DraggedRobot, grips_of
 from dragstream_ros.simulation.model import (
     TICK_SECS,
@@ -17,10 +18,10 @@ from dragstream_ros.simulation.model import (
     random_surroundings,
 )
 from dragstream_ros.simulation.picture_frame import PictureFrame
-from dragstream_ros.simulation.placement import scatter
+from dragstream_ros.simulation.placement import heap, scatter
 from dragstream_ros.simulation.renderer import Renderer, graphics_backend
 from dragstream_ros.simulation.teleoperator import Teleoperator
-from dragstream_ros.simulation.things import Colour, random_gripper, random_objects
+from dragstream_ros.simulation.things import random_gripper, random_objects
 from dragstream_ros.simulation.truth import Thing, Truth, visible_points
 from dragstream_ros.simulation.world import World
 
@@ -52,12 +53,14 @@ class TabletopScene:
             grippers = (grippers[0], random_gripper(rng))
         places = scatter(rng, workspace, [shape.radius for shape in shapes])
         shapes = shapes[:len(places)]
+        places = heap(rng, places, shapes)
         surroundings = random_surroundings(
             rng, far_y=workspace.corners(margin_px=WALL_MARGIN_PX)[:, 1].max())
         static = np.stack([
             np.array([*workspace.random_point(rng), 0.0]) for _ in range(STATIC_POINTS)])
         operator = Teleoperator(
             np.random.default_rng(rng.integers(2 ** 63)), workspace, shapes)
+        self._shapes = shapes
         model = build_model(self._camera, workspace, surroundings, grippers, shapes, places)
         self._world = World(model, operator, shapes, places, static)
         self.things = [
@@ -65,9 +68,11 @@ class TabletopScene:
               for side, look in zip(('left', 'right'), grippers)),
             *(Thing(shape.name, 'object', _bytes(shape.colour)) for shape in shapes),
             Thing('table', 'static', _bytes(surroundings.colours[0]))]
-        points_each = [len(gripper.POINTS)] * 2 + [len(shape.points) for shape in shapes]
+        points_each = [len(gripper.POINTS)] * 2 + [shape.all_points for shape in shapes]
         self.point_thing = np.repeat(np.arange(len(self.things)), [*points_each, STATIC_POINTS])
         self._geom_mask = _geom_mask(model)
+        self._on_limb = np.array([
+            *(model.body(body).name.startswith('limb_') for body in model.geom_bodyid), False])
         self._robot: DraggedRobot | None = None
         self._due_secs = 0.0
         self._renderer: Renderer | None = None
@@ -163,12 +168,13 @@ class TabletopScene:
         if self._robot is None:
             self.rest()
         assert self._robot is not None
-        depth_m = self._frame.paste(self._shown_geoms()[1])
+        geoms, depth_m = (self._frame.paste(shown) for shown in self._shown_geoms())
         rows, columns = np.indices(depth_m.shape)
         pixels = np.stack([columns, rows], -1) - self._frame.corner
         grips = grips_of(
             command, mask=self.truth().mask, camera=self._camera, corner_px=self._frame.corner,
-            heights_m=self._camera.unproject(pixels, depth_m)[..., 2])
+            places_m=self._camera.unproject(pixels, depth_m), on_limb=self._on_limb[geoms],
+            shapes=self._shapes)
         self._robot.drag(grips)
         return [self.things[grip.index + (0 if grip.is_hand else 2)].name for grip in grips]
 
@@ -217,7 +223,7 @@ def _geom_mask(model: mujoco.MjModel) -> np.ndarray:
         kind, _, number = model.body(model.geom_bodyid[geom]).name.rpartition('_')
         if kind in gripper.BODIES:
             values[geom] = 1 + int(number)
-        elif kind == 'object':
+        elif kind in ('object', 'limb'):
             values[geom] = 3 + int(number)
     return values
 

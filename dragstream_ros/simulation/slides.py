@@ -1,4 +1,4 @@
-"""Objects that slide and turn by themselves, so that a world model learns that they can."""
+"""Objects that slide, turn, bend and open by themselves, so that a model learns that they can."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from dragstream_ros.simulation.camera import Workspace
 from dragstream_ros.simulation.hands import Hand
 from dragstream_ros.simulation.motion import bezier, minimum_jerk, minimum_jerk_rate
+from dragstream_ros.simulation.object_shape import Limb, ObjectShape
 from dragstream_ros.simulation.placement import is_clear
-from dragstream_ros.simulation.things import ObjectShape
 
 STUCK_M = 0.05
 """An object that lags behind its path by more than this has met an obstacle and gives up."""
@@ -20,12 +20,16 @@ HAND_IS_LOW_M = 0.06
 
 @dataclass(kw_only=True)
 class Slide:
-    """One object's way: a rest, then the cubic ``control`` (4, 2) with a turn; None: unplanned."""
+    """One object's way: a rest, then the cubic ``control`` (4, 2) with a turn; None: unplanned.
+
+    ``bend``: its hinge's angle before and after; None where it is left alone.
+    """
 
     index: int
     rest_secs: float
     control: np.ndarray | None = None
     yaw: tuple[float, float] = (0.0, 0.0)
+    bend: tuple[float, float] | None = None
     elapsed: float = 0.0
     secs: float = 0.0
 
@@ -42,6 +46,15 @@ class Slide:
             self.control = None
         return np.array([*here, self.yaw[0] + share * turn, *(rate * tangent), rate * turn])
 
+    def bending(self) -> np.ndarray | None:
+        """(2,): wished angle of the hinge and its rate, at the time of the last ``advance``."""
+        if self.bend is None:
+            return None
+        part = (self.elapsed - self.rest_secs) / self.secs
+        turn = self.bend[1] - self.bend[0]
+        return np.array([self.bend[0] + minimum_jerk(part) * turn,
+                         minimum_jerk_rate(part) / self.secs * turn])
+
 
 class SlidePlanner:
     def __init__(
@@ -50,6 +63,7 @@ class SlidePlanner:
         self._rng = rng
         self._space = workspace
         self._radii = [shape.radius for shape in shapes]
+        self._limbs = [shape.limb for shape in shapes]
         self._hands = hands
 
     def plan(self, slide: Slide, poses: np.ndarray) -> None:
@@ -68,6 +82,22 @@ class SlidePlanner:
             speed_px = self._rng.uniform(10, 30)
             slide.secs = max(length / self._space.metres_per_px / speed_px, abs(turn) / 1.4)
         slide.yaw = (yaw, yaw + turn)
+        limb = self._limbs[slide.index]
+        if limb is not None:
+            self._plan_bend(slide, limb, poses)
+
+    def _plan_bend(self, slide: Slide, limb: Limb, poses: np.ndarray) -> None:
+        """A lid mostly opens or closes where the object stands; a link bends on its way."""
+        angle = float(poses[slide.index, 4])
+        slide.bend = (angle, angle)
+        if self._rng.uniform() < 0.25:
+            return
+        if limb.is_lid and self._rng.uniform() < 0.6:
+            slide.control, slide.secs = np.stack([poses[slide.index, :2]] * 4), 0.3
+            slide.yaw = (slide.yaw[0], slide.yaw[0])
+        slide.bend = (angle, limb.next_angle(self._rng, angle))
+        turn = abs(slide.bend[1] - angle)
+        slide.secs = max(slide.secs, turn / self._rng.uniform(0.5, 1.1), 0.3)
 
     def _find_way(self, index: int, poses: np.ndarray) -> tuple[np.ndarray, float] | None:
         """A cubic's control points and its length in metres."""

@@ -8,15 +8,16 @@ how the scene looks ahead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dragstream_ros.simulation.camera import Workspace
 from dragstream_ros.simulation.hands import Hand
-from dragstream_ros.simulation.plans import HOVER_M, OPEN_M, HandPlanner
+from dragstream_ros.simulation.object_shape import ObjectShape
+from dragstream_ros.simulation.plan_space import HOVER_M, OPEN_M
+from dragstream_ros.simulation.plans import HandPlanner
 from dragstream_ros.simulation.slides import Slide, SlidePlanner
-from dragstream_ros.simulation.things import ObjectShape
 
 REACHES = ((0.0, 0.58), (0.42, 1.0))
 """Parts of the picture's width in which the left and the right hand work."""
@@ -27,12 +28,13 @@ class Commands:
     """One tick's wishes.
 
     ``hands``: (x, y, z, yaw, opening) of each; ``held``: object -> (x, y, z, yaw); ``slides``:
-    object -> (x, y, yaw and their rates).
+    object -> (x, y, yaw and their rates); ``bends``: object -> (its hinge's angle, its rate).
     """
 
     hands: tuple[np.ndarray, ...]
     held: dict[int, np.ndarray]
     slides: dict[int, np.ndarray]
+    bends: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 class Teleoperator:
@@ -60,19 +62,23 @@ class Teleoperator:
         return self._hands
 
     def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
-        """Advance the script by one tick. ``poses`` (n, 4): the objects' x, y, z, yaw now."""
+        """Advance the script by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge."""
         for hand in self._hands:
             if hand.idle:
                 hand.queue = self._hand_planner.plan(hand, poses)
             hand.advance(dt_secs, poses, self._shapes, self._metres_per_px)
-        slides = {}
+        slides, bends = {}, {}
         for slide in self._slides:
             if slide.control is None:
                 self._slide_planner.plan(slide, poses)
             slides[slide.index] = slide.advance(dt_secs, poses)
+            bending = slide.bending()
+            if bending is not None:
+                bends[slide.index] = bending
+        bends |= {hand.swings: hand.bending for hand in self._hands if hand.bending is not None}
         held = {hand.held: hand.held_pose() for hand in self._hands}
         return Commands(
-            hands=tuple(hand.pose for hand in self._hands), slides=slides,
+            hands=tuple(hand.pose for hand in self._hands), slides=slides, bends=bends,
             held={index: pose for index, pose in held.items()
                   if index is not None and pose is not None})
 

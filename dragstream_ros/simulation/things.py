@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-Colour = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One primitive in its body's frame: ``kind`` box | cylinder | ellipsoid, metres, RGB 0..1."""
-
-    kind: str
-    size: tuple[float, float, float]
-    position: tuple[float, float, float]
-    colour: Colour
-    solid: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectShape:
-    """An object standing on z = 0 of its own frame, turned about the vertical only."""
-
-    name: str
-    parts: tuple[Part, ...]
-    colour: Colour
-    height: float
-    radius: float
-    """Metres, of the circle around the footprint."""
-    grip_width: float
-    """Metres between the fingers that hold it."""
-    grip_angle: float
-    """Radians, direction of the fingers' axis in the object's frame."""
-    grip_offset: tuple[float, float] = (0.0, 0.0)
-    points: np.ndarray = field(repr=False)
-    """(4, 3) metres on its surface: the centre of its top first, three off-centre ones after."""
+from dragstream_ros.simulation.colours import Colour, accent, vivid
+from dragstream_ros.simulation.jointed_things import lidded_box, two_bars
+from dragstream_ros.simulation.object_shape import ObjectShape, Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +17,6 @@ class GripperLook:
     arm: Colour
     palm: Colour
     finger: Colour
-
-
-def vivid(rng: np.random.Generator, hue: float) -> Colour:
-    return colorsys.hsv_to_rgb(hue % 1.0, rng.uniform(0.6, 1.0), rng.uniform(0.65, 1.0))
 
 
 def random_gripper(rng: np.random.Generator) -> GripperLook:
@@ -67,18 +35,12 @@ def random_objects(rng: np.random.Generator, *, scale: float = 1.0) -> list[Obje
     """Two to five objects of hues that differ."""
     count = int(rng.integers(2, 6))
     hues = rng.uniform() + (np.arange(count) + rng.uniform(-0.25, 0.25, count)) / count
-    makers = (_box, _box, _marked_box, _marked_box, _cylinder, _cylinder, _dome, _angle, _angle)
+    makers = (_box, _box, _marked_box, _marked_box, _cylinder, _cylinder, _dome, _angle, lidded_box,
+              two_bars)
     chosen = rng.integers(len(makers), size=count)
     return [
         makers[which](f'object_{index}', rng, vivid(rng, hue), scale)
         for index, (which, hue) in enumerate(zip(chosen, rng.permutation(hues)))]
-
-
-def _accent(rng: np.random.Generator, colour: Colour) -> Colour:
-    if rng.uniform() < 0.4:
-        return (0.95, 0.95, 0.92) if rng.uniform() < 0.6 else (0.1, 0.1, 0.12)
-    hue = colorsys.rgb_to_hsv(*colour)[0]
-    return vivid(rng, hue + rng.uniform(0.3, 0.7))
 
 
 def _top_points(height: float, *xys: tuple[float, float]) -> np.ndarray:
@@ -91,7 +53,7 @@ def _box(name: str, rng: np.random.Generator, colour: Colour, scale: float) -> O
     return ObjectShape(
         name=name, colour=colour, height=2 * tall, radius=float(np.hypot(long, short)),
         parts=(Part('box', (long, short, tall), (0, 0, tall), colour),),
-        grip_width=2 * short, grip_angle=np.pi / 2,
+        grip_width=2 * short, grip_angle=np.pi / 2, platform=short, lever=(0.75 * long, short),
         points=_top_points(2 * tall, (0, 0), (0.7 * long, 0.7 * short), (-0.7 * long, 0.6 * short),
                            (0.5 * long, -0.7 * short)))
 
@@ -99,7 +61,7 @@ def _box(name: str, rng: np.random.Generator, colour: Colour, scale: float) -> O
 def _marked_box(name: str, rng: np.random.Generator, colour: Colour, scale: float) -> ObjectShape:
     plain = _box(name, rng, colour, scale)
     long, short, tall = plain.parts[0].size
-    other = _accent(rng, colour)
+    other = accent(rng, colour)
     if rng.uniform() < 0.5:  # two halves
         parts = tuple(
             Part('box', (long / 2, short, tall), (side * long / 2, 0, tall), paint)
@@ -116,10 +78,10 @@ def _cylinder(name: str, rng: np.random.Generator, colour: Colour, scale: float)
     parts = [Part('cylinder', (radius, tall, 0), (0, 0, tall), colour)]
     if rng.uniform() < 0.6:  # a bar on its lid shows how it turns
         bar = (0.75 * radius, 0.22 * radius, 5e-4)
-        parts.append(Part('box', bar, (0.15 * radius, 0, 2 * tall), _accent(rng, colour), False))
+        parts.append(Part('box', bar, (0.15 * radius, 0, 2 * tall), accent(rng, colour), False))
     return ObjectShape(
         name=name, colour=colour, height=2 * tall, radius=radius, parts=tuple(parts),
-        grip_width=2 * radius, grip_angle=0.0,
+        grip_width=2 * radius, grip_angle=0.0, platform=radius,
         points=_top_points(2 * tall, (0, 0), (0.7 * radius, 0), (-0.35 * radius, 0.6 * radius),
                            (-0.35 * radius, -0.6 * radius)))
 
@@ -141,7 +103,7 @@ def _angle(name: str, rng: np.random.Generator, colour: Colour, scale: float) ->
     long, thick = rng.uniform(0.040, 0.050) * scale, rng.uniform(0.015, 0.019) * scale
     tall, stem = rng.uniform(0.016, 0.026), rng.uniform(0.024, 0.032) * scale
     shift = 0.0 if rng.uniform() < 0.5 else (long - thick)  # T, else L
-    second = colour if rng.uniform() < 0.5 else _accent(rng, colour)
+    second = colour if rng.uniform() < 0.5 else accent(rng, colour)
     bar_y = -(thick + stem) / 2
     parts = (
         Part('box', (long, thick, tall), (0, bar_y, tall), colour),
@@ -149,6 +111,7 @@ def _angle(name: str, rng: np.random.Generator, colour: Colour, scale: float) ->
     return ObjectShape(
         name=name, colour=colour, height=2 * tall, radius=float(np.hypot(long, thick + stem)),
         parts=parts, grip_width=2 * thick, grip_angle=np.pi / 2, grip_offset=(0.0, bar_y),
+        lever=(0.8 * long, thick - bar_y),
         points=_top_points(
             2 * tall, (0.3 * shift, bar_y), (0.8 * long, bar_y), (-0.8 * long, bar_y),
             (shift, bar_y + thick + 1.6 * stem)))
