@@ -10,6 +10,7 @@ from dragstream_ros.evaluation.bench_table import TABLES  # noqa: E402
 from dragstream_ros.evaluation.console_load import ConsoleLoadConfig, run_console_load  # noqa: E402
 
 
+@pytest.mark.alone
 def test_answers_pictures_and_the_cost_of_idle_pages_are_measured(ros_domain, monkeypatch, request):
     monkeypatch.setenv('PYTHONPATH', str(request.path.parent))
     found = run_console_load(ConsoleLoadConfig(

@@ -36,7 +36,9 @@ function onPicture(header, bitmaps, jpegs) {
 function onCamera(header, bitmap, jpeg) {
   history.add(header.stamp_ns, jpeg);
   const isAgain = late !== null && late === gestures.drag;  // now this is what is held still
-  if ([gestures.drag, gestures.last].includes(late)) late?.again(header.stamp_ns);
+  if (late?.isWorthAgain && [gestures.drag, gestures.last].includes(late)) {
+    late.again(header.stamp_ns);
+  }
   late = null;
   if (!isAgain && (gestures.drag?.picture.stream === 'camera' || comparison?.bitmaps)) {
     replace(live, bitmap, header);
