@@ -37,8 +37,9 @@ demo: $(VENV)/ready
 console: $(VENV)/ready
 	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(BIN)/dragstream run console $(ARGS)
 
+# In the order of their names, for the long ones are not among the last.
 test: $(VENV)/ready
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/ready
 	@$(BIN)/dragstream bench $(ARGS)

@@ -73,7 +73,7 @@ EXTRAS = {
     'wan': ['diffusers>=0.42,<0.43'],
     'prompt': ['diffusers>=0.42,<0.43', 'transformers>=4.56,<6'],  # dragstream convert --prompt
     # Playwright drives apt's Chromium; xdist runs the tests in two processes.
-    'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8', 'pytest-xdist>=3.5'],
+    'test': ['hypothesis>=6', 'playwright>=1.40', 'pytest>=8', 'pytest-xdist>=3.8'],
     'dev': ['pre-commit>=4', *LINT],
     # For `colcon build` and `colcon test` against the wheels.
     'colcon': [*ROS_TO_BUILD, 'colcon-common-extensions', 'ros-ament-cmake-pytest==2.7.3'],

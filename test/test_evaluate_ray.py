@@ -43,6 +43,7 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
+@pytest.mark.alone
 def test_a_cluster_gives_the_numbers_of_one_computer_also_when_a_worker_is_lost(cluster, evaluate):
     def lose_a_worker(output):
         deadline = time.monotonic() + 90
