@@ -95,7 +95,7 @@ class Hand:
             return
         self.bending = None
         if self._current.release:
-            self.held = self.hold = None
+            self.held = self.hold = self.target = None
         if self._current.grasp is not None:
             self._grasp(self._current.grasp, poses, shapes)
         self._current = None

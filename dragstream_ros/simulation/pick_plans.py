@@ -19,15 +19,11 @@ def pick_and_place(space: PlanSpace, hand: Hand, poses: np.ndarray) -> list[Segm
 
 
 def take_over(space: PlanSpace, hand: Hand, poses: np.ndarray, index: int) -> list[Segment]:
-    """What the other hand puts down for this one: wait while it brings it, then take it."""
-    other = space.other(hand)
-    if other.held == index:
+    """What the other hand puts down for this one: wait until it has and is gone, then take it."""
+    if space.other(hand).target == index or space.crowded(hand, poses[index, :2]):
         return [Segment(secs=0.2)]
-    if other.target == index:
-        return []
     hand.offered = None
-    if not space.is_free(index, poses) or not space.reaches(hand, poses[index]) or (
-            space.crowded(hand, poses[index, :2])):
+    if not space.is_free(index, poses) or not space.reaches(hand, poses[index]):
         return []
     hand.target = index
     return _put_anywhere(space, hand, poses, index)
@@ -52,18 +48,17 @@ def hand_over(space: PlanSpace, hand: Hand, poses: np.ndarray) -> list[Segment]:
 def stack(space: PlanSpace, hand: Hand, poses: np.ndarray) -> list[Segment]:
     """Set an object on another one."""
     shapes = space.shapes
-    index = space.take_object(
-        hand, poses, fits=lambda index: any(fits_on(shapes[index], lower) for lower in shapes))
+
+    def beneath(index: int) -> list[int]:
+        return [other for other, shape in enumerate(shapes)
+                if other != index and fits_on(shapes[index], shape) and poses[other, 2] < LOW_M
+                and space.is_free(other, poses) and space.reaches(hand, poses[other])
+                and not space.crowded(hand, poses[other, :2])]
+
+    index = space.take_object(hand, poses, fits=lambda index: bool(beneath(index)))
     if index is None:
         return []
-    lower = [
-        other for other, shape in enumerate(shapes)
-        if other != index and fits_on(shapes[index], shape) and poses[other, 2] < LOW_M
-        and space.is_free(other, poses) and space.reaches(hand, poses[other])
-        and not space.crowded(hand, poses[other, :2])]
-    if not lower:
-        return []
-    below = int(space.rng.choice(lower))
+    below = int(space.rng.choice(beneath(index)))
     angle, off = space.rng.uniform(-np.pi, np.pi), STEADY_SHARE * space.rng.uniform()
     offset = off * shapes[below].platform * np.array([np.cos(angle), np.sin(angle)])
     return _carry(space, poses, index, Segment(at_object=below, offset=offset),

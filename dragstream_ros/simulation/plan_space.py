@@ -105,7 +105,8 @@ class PlanSpace:
 
     def _untouched(self, poses: np.ndarray) -> list[int]:
         taken = self._reserved | set(bearers(poses, self.shapes).values()) | {
-            hand.target for hand in self.hands if hand.target is not None}
+            index for hand in self.hands for index in (hand.target, hand.offered)
+            if index is not None}
         return [index for index in range(len(poses)) if index not in taken]
 
     @staticmethod

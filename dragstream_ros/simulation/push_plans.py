@@ -46,18 +46,18 @@ def push_an_end(space: PlanSpace, hand: Hand, poses: np.ndarray) -> list[Segment
     lever = None if index is None else shapes[index].lever
     if index is None or lever is None:
         return []
-    limb, (reach, half_width) = shapes[index].limb, lever
-    yaw, end, side = poses[index, 3], rng.choice([-1, 1]), rng.choice([-1, 1])
-    if limb is not None and end > 0:
-        yaw += poses[index, 4]      # the second bar reaches forwards, the first one backwards
-    start = -side * (half_width + FINGER_M)
-    before, after = (
-        poses[index, :2] + turned(np.array([end * reach, across]), yaw)
-        for across in (start, start + side * (FINGER_M + rng.uniform(0.02, 0.05))))
-    if (not space.has_room(before, poses, index) or not space.has_room(after, poses, index)
-            or space.crowded(hand, after)):
-        return []
-    return _shove(space, poses, before, after)
+    reach, half_width = lever
+    for end, side in rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)]):
+        # Of two bars the second one reaches forwards, the first one backwards.
+        yaw = poses[index, 3] + (poses[index, 4] if end > 0 else 0.0)
+        start = -side * (half_width + FINGER_M)
+        before, after = (
+            poses[index, :2] + turned(np.array([end * reach, across]), yaw)
+            for across in (start, start + side * (FINGER_M + rng.uniform(0.02, 0.05))))
+        if (space.has_room(before, poses, index) and space.has_room(after, poses, index)
+                and not space.crowded(hand, after)):
+            return _shove(space, poses, before, after)
+    return []
 
 
 def near_miss(space: PlanSpace, hand: Hand, poses: np.ndarray) -> list[Segment]:
