@@ -36,7 +36,6 @@ from dragstream_ros.world_models.wan.cost import (  # noqa: E402
 from dragstream_ros.world_models.wan.memory_plan import (  # noqa: E402
     GB,
     fit_memory,
-    guidance_bytes,
     page_bytes,
     plan_memory,
 )
@@ -121,10 +120,10 @@ def test_a_guidance_iteration_costs_what_pytorch_counts() -> None:
         out.square().mean().backward()
 
     difference = counted(lambda: iterate(2)) - counted(lambda: iterate(1))
-    # A fused kernel computes the weights of attention once more on the way back: one product of
-    # queries and keys that is not in this count, half of what attention's forward costs.
-    again = 2 * 3 * CONFIG.tokens_per_latent * (9 * CONFIG.tokens_per_latent + 4) * 32
-    assert difference + again == pytest.approx(
+    # Plain products of attention are computed again on the way back, two of them; of a fused kernel
+    # the result is kept, and it computes one again, that of queries and keys.
+    product = 2 * 3 * CONFIG.tokens_per_latent * (9 * CONFIG.tokens_per_latent + 4) * 32
+    assert difference - product == pytest.approx(
         guidance_iteration_flop(SMALL, CONFIG, blocks=1), rel=0.02)
 
 
@@ -133,7 +132,7 @@ def test_the_published_size_costs_what_is_known_of_it() -> None:
     assert pass_flop(PUBLISHED, at_21) / TERA == pytest.approx(40.4, abs=0.05)
     assert pass_flop(PUBLISHED, at_9) / TERA == pytest.approx(24.3, abs=0.05)
     assert [round(guidance_iteration_flop(PUBLISHED, config, blocks=blocks) / TERA)
-            for config in (at_21, at_9) for blocks in (16, 30)] == [66, 124, 36, 67]
+            for config in (at_21, at_9) for blocks in (16, 30)] == [68, 128, 38, 71]
     assert wan_decode_flop(PUBLISHED, at_9) / TERA == pytest.approx(40.6, abs=0.1)
     assert tiny_decode_flop(PUBLISHED, at_9) / TERA == pytest.approx(1.58, abs=0.01)
     assert page_bytes(PUBLISHED, at_9, 'bfloat16') / GB == pytest.approx(0.29, abs=0.005)
@@ -175,29 +174,6 @@ def test_what_streams_remember_is_planned() -> None:
     assert page.nbytes == page_bytes(SMALL, CONFIG, 'float32')
 
 
-def test_what_the_gradient_of_guidance_keeps_is_planned() -> None:
-    wan, pages = small_wan(), small_pages()
-    known = {x.untyped_storage().data_ptr() for x in wan.parameters()} | {
-        x.untyped_storage().data_ptr() for page in pages for x in (page.keys, page.values)}
-
-    def kept(tap: int) -> int:
-        storages: dict[int, torch.UntypedStorage] = {}
-
-        def pack(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in known:
-                storages[storage.data_ptr()] = storage      # held, so that no address comes twice
-            return tensor
-
-        z = torch.randn(3, 16, 8, 12, requires_grad=True)
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            wan.denoise(z, 0.9, pages, (tap,), True)
-        return sum(storage.nbytes() for storage in storages.values())
-
-    # The formula leaves out what is small in the real model: a number per token, modulations.
-    assert kept(2) - kept(1) == pytest.approx(guidance_bytes(SMALL, CONFIG, 4) / 2, rel=0.1)
-
-
 def test_a_budget_takes_precision_then_the_decoder_then_the_window() -> None:
     def fitted(budget_gb: float | None, *, tiny: bool = True) -> tuple[str, str, int, int]:
         plan = fit_memory(PUBLISHED, WanConfig(), 'float32', budget_gb, has_tiny_decoder=tiny)
@@ -208,10 +184,10 @@ def test_a_budget_takes_precision_then_the_decoder_then_the_window() -> None:
     assert fitted(60) == ('float32', 'wan', 21, 3)
     assert fitted(32) == ('bfloat16', 'wan', 21, 3)
     assert fitted(24) == ('bfloat16', 'tiny', 21, 3)
-    assert fitted(26, tiny=False) == ('bfloat16', 'wan', 9, 3)
-    assert fitted(18) == ('bfloat16', 'tiny', 9, 3)
-    assert fitted(17) == ('bfloat16', 'tiny', 6, 2)
-    told = fit_memory(PUBLISHED, WanConfig(), 'bfloat16', 17, has_tiny_decoder=True).describe()
+    assert fitted(25, tiny=False) == ('bfloat16', 'wan', 9, 3)
+    assert fitted(16) == ('bfloat16', 'tiny', 9, 3)
+    assert fitted(15) == ('bfloat16', 'tiny', 6, 2)
+    told = fit_memory(PUBLISHED, WanConfig(), 'bfloat16', 15, has_tiny_decoder=True).describe()
     assert told.endswith('given up for memory: decoder wan -> tiny, window 21 -> 6')
 
 
@@ -220,7 +196,7 @@ def test_a_budget_that_nothing_fits_is_refused_in_one_sentence() -> None:
         fit_memory(PUBLISHED, WanConfig(), 'bfloat16', 8, has_tiny_decoder=True)
     assert refused.value.code == ErrorCode.OUT_OF_MEMORY
     assert str(refused.value).startswith(
-        'This model needs 16.1 GB even with a window of 6 latent frames, and memory_budget_gb '
+        'This model needs 14.3 GB even with a window of 6 latent frames, and memory_budget_gb '
         'allows 8: raise it')
 
 
@@ -229,7 +205,7 @@ def test_a_plan_is_printed_part_by_part() -> None:
     assert text.splitlines()[0] == (
         'memory planned, 832x480, window 9, bfloat16, decoder tiny:')
     assert 'largest step: guidance' in text
-    assert text.splitlines()[-2].split() == ['in', 'all', '17.43', 'GB']
+    assert text.splitlines()[-2].split() == ['in', 'all', '15.43', 'GB']
 
 
 def test_goals_of_planners_are_as_many_as_there_is_room_for() -> None:
@@ -240,7 +216,7 @@ def test_goals_of_planners_are_as_many_as_there_is_room_for() -> None:
             PUBLISHED, config, 'bfloat16', budget_gb, has_tiny_decoder=True).most_goals
 
     assert plan_memory(PUBLISHED, config, 'bfloat16').most_goals is None
-    assert [room(budget_gb) for budget_gb in (18, 24, 26, 80)] == [1, 1, 2, 15]
+    assert [room(budget_gb) for budget_gb in (18, 24, 26, 80)] == [1, 2, 2, 16]
     told = fit_memory(PUBLISHED, config, 'bfloat16', 26, has_tiny_decoder=True).describe()
     assert "each planner's goal besides" in told
     assert told.endswith("room for planners' goals at once: 2")

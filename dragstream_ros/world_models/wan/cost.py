@@ -62,10 +62,12 @@ def pass_flop(architecture: WanArchitecture, config: WanConfig, *,
 
 def guidance_iteration_flop(architecture: WanArchitecture, config: WanConfig, *,
                             blocks: int) -> float:
-    """Forward to the last tapped block and back to the latent."""
+    """Forward to the last tapped block and back to the latent, the wide layers once more."""
     linear = _linear_flop(architecture, config)
     attention = _attention_flop(architecture, config)
-    return blocks * (2 * linear + (1 + ATTENTION_BACKWARD) * attention)
+    tokens = config.latents_per_chunk * config.tokens_per_latent
+    wide = 2.0 * tokens * architecture.width * architecture.ffn_dim
+    return blocks * (2 * linear + wide + (1 + ATTENTION_BACKWARD) * attention)
 
 
 def chunk_flop(architecture: WanArchitecture, config: WanConfig, *,

@@ -13,9 +13,10 @@ from typing import Literal
 
 import torch
 
+from dragstream_ros.core.frequency_selection import FrequencySelectionConfig
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.wan import model_folder
-from dragstream_ros.world_models.wan.config import WanConfig
+from dragstream_ros.world_models.wan.config import PATCH_CELLS, WanConfig
 from dragstream_ros.world_models.wan.cost import (
     WanArchitecture,
     tiny_decoder,
@@ -29,15 +30,20 @@ GB = 1e9
 PROMPT_TOKENS = 512
 DType = Literal['bfloat16', 'float32']
 BYTES = {'bfloat16': 2, 'float32': 4}
-# Contexts that are alive at once: the live one, a prediction's, and the next one while it is made.
-BRANCH_CHUNKS = 2           # chunks of a prediction that are in no other context
-ENCODER_STATES, DECODER_STATES = 2, 4
+# Contexts that are alive at once: the live one, a reference's, and a prediction's.
+BRANCH_CHUNKS = 2           # chunks that are not in the live one
+DECODER_STATES = 4
 GOAL_DECODER_STATES = 3     # where its past and its future end, and the last chunk began
 # Of tensors as large as a block's widest that are alive at once, counted on the published shapes.
-DENOISE_BUFFERS, ENCODE_BUFFERS, DECODE_BUFFERS, TINY_BUFFERS = 6, 6, 7, 2
-# Numbers that autograd keeps of each token and channel of a block: norms in full precision, and
-# queries, outputs and gates in the model's.
-SAVED_PRECISE, SAVED = 6, 4
+DENOISE_BUFFERS, ENCODE_BUFFERS, DECODE_BUFFERS, TINY_BUFFERS = 6, 6, 7, 3
+# What a gradient keeps of each block, in tensors as large as the chunk's tokens: those that came
+# in, queries, keys, values, both attentions' results and what was made of them, and the prompt's
+# queries.
+SAVED = 9
+# Feature maps of a chunk that guidance holds: as they are, as they were, and a reference of each
+# variant in the model's precision; differences, signs and gradients in full.
+FEATURE_MAPS = 2 + len(FrequencySelectionConfig.cutoffs)
+PRECISE_FEATURE_MAPS = 4
 RUNTIME = int(0.6 * GB)     # CUDA's own, and what its allocator cannot use
 
 
@@ -107,7 +113,7 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
         'keys and values of the prompt': 2 * size * PROMPT_TOKENS * a.width * a.layers,
         'autoencoder': size * vae_parameters(a),
         'keys and values of the past': pages * page,
-        'camera as the encoder left it': ENCODER_STATES * encoder,
+        'camera as the encoder left it': encoder,
         'video as the decoder left it': DECODER_STATES * decoder}
     if tiny:
         kept['tiny decoder'] = size * sum(conv.parameters for conv in tiny_decoder(a.tiny, config))
@@ -116,8 +122,9 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
     steps = {
         'denoise': _denoise_bytes(a, config, size),
         'guidance': guidance_bytes(a, config, size),
-        'encode': ENCODE_BUFFERS * widest}
-    decoding = (TINY_BUFFERS * size * pixels * 4 * config.latents_per_chunk * a.tiny.widths[-1]
+        'remember': remember_bytes(a, config, dtype),
+        'encode': ENCODE_BUFFERS * widest + encoder}
+    decoding = (TINY_BUFFERS * size * pixels * 4 * a.tiny.widths[-1]
                 if tiny else DECODE_BUFFERS * widest)
     return MemoryPlan(dtype, config, kept, steps, decoding, goal)
 
@@ -129,13 +136,26 @@ def page_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -
 
 
 def guidance_bytes(architecture: WanArchitecture, config: WanConfig, size: int) -> int:
-    """Return what autograd keeps of all blocks up to the last tap, of ``size`` bytes a number."""
-    a = architecture
+    """Return what an iteration of ``fast`` takes at its most, of ``size`` bytes a number.
+
+    What the gradient keeps of all blocks up to the last tap, what was tapped, of the chunk and of
+    the reference, and the features that are compared.
+    """
+    a, taps = architecture, len(config.taps)
+    tokens = config.latents_per_chunk * config.tokens_per_latent * a.width
+    window = 2 * config.window * config.tokens_per_latent * a.width
+    features = PATCH_CELLS ** 2 * taps * tokens
+    return (size * ((max(config.taps) + 1) * SAVED * tokens + taps * (2 * window + 3 * tokens))
+            + features * (size * FEATURE_MAPS + 4 * PRECISE_FEATURE_MAPS))
+
+
+def remember_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> int:
+    """Return what remembering a chunk takes: its keys and values, and a pass or its pages."""
     tokens = config.latents_per_chunk * config.tokens_per_latent
-    keys = config.window * config.tokens_per_latent
-    block = (tokens * a.width * (4 * SAVED_PRECISE + size * SAVED)
-             + size * (tokens * a.ffn_dim + 2 * keys * a.width))
-    return (max(config.taps) + 1) * block
+    seen = 2 * (config.window * config.tokens_per_latent + tokens) * architecture.width
+    pages = config.latents_per_chunk * page_bytes(architecture, config, dtype)
+    return pages + max(pages + BYTES[dtype] * seen,
+                       _denoise_bytes(architecture, config, BYTES[dtype]))
 
 
 def fit_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType,

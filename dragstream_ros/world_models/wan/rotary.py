@@ -1,8 +1,12 @@
 """Rotary position embedding of Wan's tokens, from any latent frame on."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
+
+from dragstream_ros.core.world_model import Tap
 
 
 class Rotary:
@@ -27,3 +31,18 @@ class Rotary:
         cos, sin = (table[start:start + tokens.shape[1]] for table in (self._cos, self._sin))
         a, b = tokens.float().unflatten(-1, (-1, 2)).unbind(-1)
         return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).type_as(tokens)
+
+
+class Window:
+    """A chunk sees all pages of the past and itself, each frame at its place (block.Sight)."""
+
+    def __init__(self, rotary: Rotary) -> None:
+        self._rotary = rotary
+
+    def __call__(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor,
+                 past_keys: Sequence[torch.Tensor], past_values: Sequence[torch.Tensor],
+                 ) -> tuple[Tap, Tap]:
+        seen = Tap(self._rotary(queries, len(past_keys)),
+                   self._rotary(torch.cat([*past_keys, keys], 1)),
+                   torch.cat([*past_values, values], 1))
+        return seen, seen

@@ -112,7 +112,16 @@ class TinyVideoDecoder(nn.Module):
         one frame, as in Wan's own decoder: the three before it are not returned.
         """
         assert latents.ndim == 4 and latents.shape[1] == self.config.latent_channels, latents.shape
-        x = latents.to(next(self.parameters()).dtype)
+        frames = []
+        for latent in latents.split(1):     # four frames in full size at a time
+            pixels, state = self._decode_one(latent, state)
+            frames.append(pixels)
+        assert state is not None
+        return torch.cat(frames), state
+
+    def _decode_one(self, latent: torch.Tensor, state: TinyDecoderState | None,
+                    ) -> tuple[torch.Tensor, TinyDecoderState]:
+        x = latent.to(next(self.parameters()).dtype)
         memories: list[torch.Tensor] = []
         for layer in self.decoder:
             if isinstance(layer, MemoryBlock):

@@ -9,15 +9,9 @@ from diffusers import WanTransformer3DModel
 from torch import nn
 
 from dragstream_ros.core.world_model import Denoised, Tap
-from dragstream_ros.world_models.wan.block import (
-    CausalAttention,
-    KeysValues,
-    PromptAttention,
-    heads,
-    through_block,
-)
+from dragstream_ros.world_models.wan.block import KeysValues, heads, through_block
 from dragstream_ros.world_models.wan.context import Page
-from dragstream_ros.world_models.wan.rotary import Rotary
+from dragstream_ros.world_models.wan.rotary import Rotary, Window
 
 TRAINED_STEPS = 1000.0      # what the model calls time is the noise level times this
 
@@ -41,14 +35,12 @@ class CausalWan(nn.Module):
         self.grid = grid
         self.rotary = Rotary(transformer.config.attention_head_dim, grid, frames,
                              device=prompt.device)
+        self.window = Window(self.rotary)
         self.register_buffer('prompt', prompt[None], persistent=False)
         for name, tensor in zip(('prompt_keys', 'prompt_values'), self._read_prompt()):
             self.register_buffer(name, tensor, persistent=False)
         self._times: dict[float, tuple[torch.Tensor, torch.Tensor]] = {}
         self.through_block: Any = through_block     # compiled.py puts something faster here
-        for block in transformer.blocks:
-            block.attn1.set_processor(CausalAttention())
-            block.attn2.set_processor(PromptAttention())
 
     def denoise(self, x: torch.Tensor, sigma: float, past: Sequence[Page],
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -88,7 +80,7 @@ class CausalWan(nn.Module):
             self.transformer.blocks[index], tokens, modulation,
             (self.prompt_keys[index], self.prompt_values[index]),
             [page.keys[index] for page in past], [page.values[index] for page in past],
-            self.rotary)
+            self.window)
         return through
 
     def _tokens(self, x: torch.Tensor) -> torch.Tensor:
