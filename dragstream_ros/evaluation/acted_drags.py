@@ -21,6 +21,7 @@ from dragstream_ros.evaluation.drag_case import (
     touches_border,
 )
 from dragstream_ros.evaluation.drag_score import DragScorer
+from dragstream_ros.evaluation.swinging import SwingingLimb
 from dragstream_ros.evaluation.turning import TurningObject
 from dragstream_ros.simulation.motion import minimum_jerk
 from dragstream_ros.simulation.scene import TabletopScene
@@ -35,7 +36,8 @@ VISIBLE_SHARES = (0.6, 1.6)     # area at the end, in start areas
 HIDDEN_SHARE = 0.5      # of an occluded thing, visible at most somewhere on its way
 SAME_SHAPE = 0.8        # overlap over union of a thing at both ends, put on each other
 PUSHED_PX = 2.0         # what is not dragged may go so far
-FAR_END = 0.9           # of a swinging object's other end: its distance, in that of the handle
+TURN_RAD = (0.7, 1.6)   # of an object about its middle
+SWING_RAD = (0.5, 1.5)  # of a lid or a link about its hinge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,19 +243,6 @@ def _carry_out(scene: TabletopScene, truth: Truth, things: list[int], points: li
 def _turn(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
           motion: Motion) -> Acted | None:
     """An object about its middle."""
-    return _turn_about(scene, truth, rng, angles=(0.7, 1.6), pivot_share=0.0)
-
-
-def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
-           motion: Motion) -> Acted | None:
-    """An object about one end, by the other; the operator says only where that end goes."""
-    acted = _turn_about(scene, truth, rng, angles=(0.5, 1.1), pivot_share=-FAR_END)
-    return None if acted is None else replace(acted, centre_px=None)
-
-
-def _turn_about(scene: TabletopScene, truth: Truth, rng: np.random.Generator, *,
-                angles: tuple[float, float], pivot_share: float) -> Acted | None:
-    """About what lies on the line from an object's middle to its handle point, in such lengths."""
     objects = [thing for thing in _free_things(scene, truth) if thing > 1]
     if not objects:
         return None
@@ -266,14 +255,36 @@ def _turn_about(scene: TabletopScene, truth: Truth, rng: np.random.Generator, *,
     away_px = np.linalg.norm(truth.points_px[seen] - truth.points_px[middle], axis=1)
     point = int(seen[away_px.argmax()])
     world = scene.snapshot()
-    places_m = world.points()[:, :2]
-    pivot_m = places_m[middle] + pivot_share * (places_m[point] - places_m[middle])
-    angle = float(rng.choice([-1, 1]) * rng.uniform(*angles))
+    angle = float(rng.choice([-1, 1]) * rng.uniform(*TURN_RAD))
     world.operator = TurningObject(
-        world.operator, thing - 2, pivot_m=pivot_m, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
+        world.operator, thing - 2, pivot_m=world.points()[middle, :2], angle=angle,
+        secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
     return Acted(things=(thing,), points=(point,),
                  centre_px=truth.points_px[middle].astype(np.float64))
+
+
+def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
+           motion: Motion) -> Acted | None:
+    """A lid or a link about its hinge; the operator says only where its end goes."""
+    world = scene.snapshot()
+    limbs = {thing: world.shapes[thing - 2].limb for thing in _free_things(scene, truth)
+             if thing > 1 and world.shapes[thing - 2].limb is not None}
+    if not limbs:
+        return None
+    thing = int(rng.choice(list(limbs)))
+    limb = limbs[thing]
+    assert limb is not None
+    own = np.flatnonzero(truth.point_thing == thing)[-len(limb.points):]
+    seen = own[truth.point_visible[own]]
+    now = world.poses[thing - 2, 4]
+    angle = float(rng.choice([-1, 1]) * rng.uniform(*SWING_RAD))
+    if not len(seen) or not limb.range[0] <= now + angle <= limb.range[1]:
+        return None
+    world.operator = SwingingLimb(
+        world.operator, thing - 2, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
+    scene.rewind(world)
+    return Acted(things=(thing,), points=(int(seen[0]),))
 
 
 def _free_things(scene: TabletopScene, truth: Truth) -> list[int]:

@@ -44,7 +44,7 @@ class World:
         self.data = mujoco.MjData(model)
         self.ticks = 0
         self.operator = operator
-        self._shapes = shapes
+        self.shapes = shapes
         self._static = static
         self._mocap = {
             model.body(body).name: int(model.body_mocapid[body])
@@ -76,7 +76,7 @@ class World:
         groups = [
             self._in_world(f'{body}_{index}', np.array([point]))
             for index in range(2) for body, point in gripper.POINTS]
-        for index, shape in enumerate(self._shapes):
+        for index, shape in enumerate(self.shapes):
             groups.append(self._in_world(f'object_{index}', shape.points))
             if shape.limb is not None:
                 groups.append(self._in_world(f'limb_{index}', shape.limb.points))
@@ -96,9 +96,9 @@ class World:
         poses = self.poses
         commands = self.operator.step(TICK_SECS, poses)
         self._place(commands)
-        lower = bearers(poses, self._shapes)
+        lower = bearers(poses, self.shapes)
         heights = np.array([
-            top_of(lower[index], poses, self._shapes) if index in lower else 0.0
+            top_of(lower[index], poses, self.shapes) if index in lower else 0.0
             for index in range(len(poses))])
         riders = {index: below for index, below in lower.items()
                   if index not in commands.held and poses[index, 2] <= heights[index] + FALL_M}
@@ -141,7 +141,7 @@ class World:
         for upper in sorted(riders, key=lambda index: before[index, 2]):
             now = self.poses
             pose = pose_from(now[riders[upper]], pose_in(before[riders[upper]], now[upper]))
-            pose[2] = top_of(riders[upper], now, self._shapes)
+            pose[2] = top_of(riders[upper], now, self.shapes)
             self.data.qpos[self._joints.planar[upper]] = pose
             self.data.qvel[self._joints.planar[upper, 2]] = 0.0
 
@@ -158,7 +158,7 @@ class World:
             self._shade(f'hand_shade_{index}', *pose[[0, 1, 3]])
 
     def _shade_objects(self) -> None:
-        for index, (shape, pose) in enumerate(zip(self._shapes, self.poses)):
+        for index, (shape, pose) in enumerate(zip(self.shapes, self.poses)):
             x, y, _, yaw, angle = pose
             self._shade(f'object_shade_{index}', x, y, yaw)
             if shape.limb is not None and not shape.limb.is_lid:
