@@ -104,13 +104,14 @@ class World:
                   if index not in commands.held and poses[index, 2] <= heights[index] + FALL_M}
         self._hold(commands)
         for _ in range(SUBSTEPS):
-            before = self.poses
+            before = self.poses if riders else None
             self._pull(commands)
             mujoco.mj_step(self.model, self.data)
             np.clip(self.data.qvel, -self._joints.fastest, self._joints.fastest,
                     out=self.data.qvel)
             self._hold(commands)
-            self._carry(riders, before)
+            if before is not None:
+                self._carry(riders, before)
         self._come_down([index for index in range(len(poses))
                          if index not in commands.held and index not in riders], heights)
         self._shade_objects()
