@@ -13,9 +13,9 @@ from tiny_wan import TEXT_DIM, load_tiny_wan, write_tiny_wan
 
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models import load_world_model
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.needs_diffusers import needs_diffusers
 from dragstream_ros.world_models.wan.prompt import save_prompt
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 
 WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors'
 
@@ -66,6 +66,32 @@ def test_a_folder_that_will_not_do_is_refused(
     assert told in refusal.value.sentence
 
 
+@pytest.mark.parametrize(('there', 'wanted'), [
+    ('self_forcing', 'anyflow_far'), ('anyflow_far', 'self_forcing')])
+def test_a_folder_of_the_other_model_is_refused_with_its_name(tmp_path, there, wanted) -> None:
+    folder = write_tiny_wan(tmp_path, there)
+    with pytest.raises(DragStreamError, match=f'set world_model to {there}') as refusal:
+        load_world_model(wanted, str(folder))
+    assert refusal.value.code == ErrorCode.WEIGHTS_MISMATCH
+
+
+@pytest.mark.parametrize(('model', 'told'), [
+    ({'image_size': [64, 48]}, 'two multiples of 32'),
+    ({'window': 5, 'sink': 0}, 'window must hold two chunks'), ({'taps': [40]}, 'taps')])
+def test_what_anyflow_far_cannot_do_is_refused(tmp_path, model, told) -> None:
+    folder = write_tiny_wan(tmp_path, 'anyflow_far', **model)
+    with pytest.raises(DragStreamError, match=told) as refusal:
+        load_world_model('anyflow_far', str(folder))
+    assert refusal.value.code == ErrorCode.WEIGHTS_MISMATCH
+
+
+def test_a_transformer_of_another_kind_is_refused_with_what_is_known(tmp_path) -> None:
+    path = write_tiny_wan(tmp_path) / 'transformer/config.json'
+    path.write_text(path.read_text().replace('WanTransformer3DModel', 'FluxTransformer2DModel'))
+    with pytest.raises(DragStreamError, match='is a FluxTransformer2DModel: use one of'):
+        load_world_model('self_forcing', str(tmp_path))
+
+
 @pytest.mark.parametrize('error', [ImportError('none'), RuntimeError('broken\nin many lines')])
 def test_diffusers_that_cannot_be_imported_is_one_sentence(error: Exception) -> None:
     with pytest.raises(DragStreamError, match=r'\((none|broken)\).*pip install') as refusal:
@@ -75,8 +101,8 @@ def test_diffusers_that_cannot_be_imported_is_one_sentence(error: Exception) -> 
 
 
 def test_without_a_folder_the_sentence_says_what_to_set() -> None:
-    with pytest.raises(DragStreamError, match='weights_folder') as refusal:
-        load_world_model('self_forcing')
+    with pytest.raises(DragStreamError, match='anyflow_far.*weights_folder') as refusal:
+        load_world_model('anyflow_far')
     assert refusal.value.code == ErrorCode.WEIGHTS_MISSING
 
 

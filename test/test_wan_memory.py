@@ -25,7 +25,7 @@ from dragstream_ros.world_models.wan.config import WanConfig  # noqa: E402
 from dragstream_ros.world_models.wan.context import Page, WanContext  # noqa: E402
 from dragstream_ros.world_models.wan.cost import WanArchitecture  # noqa: E402
 from dragstream_ros.world_models.wan.memory_plan import GB, SAVED, plan_memory  # noqa: E402
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel  # noqa: E402
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel  # noqa: E402
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder  # noqa: E402
 from dragstream_ros.world_models.wan.transformer import CausalWan  # noqa: E402
 

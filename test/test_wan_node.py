@@ -1,24 +1,27 @@
-"""The predictor's process with world_model:=self_forcing, from a folder of small random weights."""
+"""The predictor's process with a Wan model, from a folder of small random weights."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from predictor_harness import Bench, PredictorProcess, claimed_domain
 from tiny_wan import write_tiny_wan
 
 from dragstream_ros.errors import ErrorCode
+from dragstream_ros.world_models.wan import model_folder
 
 
-def test_it_waits_for_its_weights_and_then_predicts_what_is_dragged(tmp_path) -> None:
+@pytest.mark.parametrize('world_model', model_folder.KINDS.values())
+def test_it_waits_for_its_weights_and_then_predicts_what_is_dragged(tmp_path, world_model) -> None:
     torch.set_num_threads(1)
     with claimed_domain() as domain:
-        predictor = PredictorProcess(world_model='self_forcing', weights_folder=tmp_path,
+        predictor = PredictorProcess(world_model=world_model, weights_folder=tmp_path,
                                      horizon_secs=0.5)
         bench = Bench(domain)
         try:
             bench.until(lambda: bench.problem(ErrorCode.WEIGHTS_MISSING), 120.0)
             assert 'model.json' in bench.problem(ErrorCode.WEIGHTS_MISSING).message
-            write_tiny_wan(tmp_path)
+            write_tiny_wan(tmp_path, world_model)
             bench.until(bench.clips, 120.0, filming=True)
             assert len(bench.clips()[0].frames) == 12
             bench.drag()

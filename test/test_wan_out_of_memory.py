@@ -17,7 +17,7 @@ from dragstream_ros.worker.mailbox import RawFrame
 from dragstream_ros.worker.protocol import Chunk, Problem, StreamSettings
 from dragstream_ros.worker.session import PredictionSession
 from dragstream_ros.world_models import load_world_model
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.transformer import CausalWan
 
 PERIOD_NS = 62_500_000

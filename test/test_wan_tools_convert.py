@@ -17,14 +17,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from dragstream_ros.errors import DragStreamError
+from dragstream_ros.world_models.installed import installed
 from dragstream_ros.world_models.wan.convert import convert
 from dragstream_ros.world_models.wan.memory_plan import plan_loading
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
 
 diffusers = pytest.importorskip('diffusers')
 import wan_checkpoints  # noqa: E402
+from tiny_wan import tiny_far, tiny_vae  # noqa: E402
 
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel  # noqa: E402
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel  # noqa: E402
 from dragstream_ros.world_models.wan.transformer import CausalWan  # noqa: E402
 
 State = dict[str, torch.Tensor]
@@ -152,6 +154,16 @@ def test_a_diffusers_folder_in_several_files_converts_to_the_same(tmp_path: path
                        'pt') as file:
             assert_same({name: file.get_tensor(name) for name in file.keys()},
                         wanted.state_dict())
+
+
+def test_a_diffusers_folder_of_anyflow_far_converts_and_is_listed_as_that(
+        tmp_path: pathlib.Path) -> None:
+    tiny_far().save_pretrained(tmp_path / 'source' / 'transformer')
+    tiny_vae().save_pretrained(tmp_path / 'source' / 'vae')
+    convert(tmp_path / 'model', checkpoint=tmp_path / 'source', dtype=torch.float32)
+    assert installed(tmp_path / 'model').world_model == 'anyflow_far'
+    assert_same(load_file(tmp_path / 'model/transformer/diffusion_pytorch_model.safetensors'),
+                tiny_far().state_dict())
 
 
 def test_a_part_can_be_added_later_and_the_others_stay(

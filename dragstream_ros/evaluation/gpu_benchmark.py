@@ -43,7 +43,7 @@ from dragstream_ros.world_models.wan.cost import (
     pass_flop,
 )
 from dragstream_ros.world_models.wan.memory_plan import plan_memory
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.tiny_decoder import TinyDecoderConfig
 
 Result = TypeVar('Result')

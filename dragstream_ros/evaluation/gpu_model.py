@@ -16,7 +16,7 @@ from torch import nn
 from dragstream_ros.world_models.wan.autoencoder import WanAutoencoder
 from dragstream_ros.world_models.wan.config import PATCH_CELLS, WanConfig
 from dragstream_ros.world_models.wan.cost import WanArchitecture
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 from dragstream_ros.world_models.wan.tiny_decoder import TinyVideoDecoder
 from dragstream_ros.world_models.wan.transformer import CausalWan
 

@@ -19,7 +19,8 @@ from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.world_models.wan.compiled import random_pages
 from dragstream_ros.world_models.wan.config import FRAMES_PER_LATENT, WanConfig
 from dragstream_ros.world_models.wan.context import Page, WanContext
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel, VideoDecoder
+from dragstream_ros.world_models.wan.model import VideoDecoder
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 
 VARIANTS = ('fast', 'code', 'naive')
 SHORT, LONG = 1, 4      # iterations; the difference of the two times is free of what is done once

@@ -11,7 +11,7 @@ from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.evaluation.gpu_clock import finish, peak_bytes, reset_peak
 from dragstream_ros.evaluation.gpu_parts import camera_frame, long_drag
 from dragstream_ros.evaluation.metrics import percentiles
-from dragstream_ros.world_models.wan.model import SelfForcingWorldModel
+from dragstream_ros.world_models.wan.self_forcing import SelfForcingWorldModel
 
 PHASES = 100        # of a chunk, at which a drag may come
 

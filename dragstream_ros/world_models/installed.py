@@ -98,7 +98,8 @@ def installed(folder: Path, say: Say = silent) -> InstalledModel:
                 'again, or copy the whole folder again.')
     plan = plan_memory(model_folder.read_architecture(folder), config, 'bfloat16')
     return InstalledModel(
-        'self_forcing', str(folder), sum(path.stat().st_size for path in files), digests,
+        model_folder.world_model_of(folder), str(folder),
+        sum(path.stat().st_size for path in files), digests,
         card.get('licence', 'not given'),
         f'a CUDA GPU with {plan.total / GB:.1f} GB (window {config.window}, decoder '
         f'{config.decoder})', _obstacle(plan.total))

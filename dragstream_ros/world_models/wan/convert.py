@@ -122,14 +122,14 @@ def read_transformer(
     """Return a transformer's state in diffusers' names, and its configuration."""
     diffusers = _diffusers()
     if source.is_dir():
-        state, config = _read_diffusers(source, 'transformer', 'WanTransformer3DModel')
+        state, config = _read_diffusers(source, 'transformer', tuple(model_folder.KINDS))
     else:
         state = weights_of(read_checkpoint(source), source, weights)
         if 'head.modulation' in state:
             from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
             state = convert_wan_transformer_to_diffusers(state)
         config = transformer_config(state, source)
-    _check(diffusers.WanTransformer3DModel, config, state, source)
+    _check(getattr(diffusers, config['_class_name']), config, state, source)
     return {name: value.to(dtype) for name, value in state.items()}, config
 
 
@@ -158,7 +158,7 @@ def read_vae(source: Path) -> tuple[State, dict[str, Any]]:
     """Return an autoencoder's state in diffusers' names, and its configuration."""
     diffusers = _diffusers()
     if source.is_dir():
-        state, config = _read_diffusers(source, 'vae', 'AutoencoderKLWan')
+        state, config = _read_diffusers(source, 'vae', ('AutoencoderKLWan',))
     else:
         from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
         state = weights_of(read_checkpoint(source), source, None)
@@ -183,7 +183,8 @@ def read_tiny_decoder(source: Path) -> tuple[State, None]:
     return state, None
 
 
-def _read_diffusers(source: Path, part: str, class_name: str) -> tuple[State, dict[str, Any]]:
+def _read_diffusers(source: Path, part: str, class_names: tuple[str, ...],
+                    ) -> tuple[State, dict[str, Any]]:
     """source: a diffusers folder, or the part's own folder in it."""
     folder = source / part if (source / part).is_dir() else source
     try:
@@ -196,8 +197,8 @@ def _read_diffusers(source: Path, part: str, class_name: str) -> tuple[State, di
         raise _is_no('diffusers folder', source,
                      f'{folder / model_folder.CONFIG}, or the index of its weights, cannot be read',
                      ) from error
-    if found_class != class_name:
-        raise _is_no(f'diffusers folder with a {class_name}', source,
+    if found_class not in class_names:
+        raise _is_no(f'diffusers folder with a {" or ".join(class_names)}', source,
                      f'{folder.name} is a {found_class}')
     state: State = {}
     for file in files:

@@ -21,7 +21,11 @@ ATTENTION_BACKWARD = 2.5
 
 @dataclass(frozen=True, kw_only=True)
 class WanArchitecture:
-    """Sizes of Wan2.1-T2V-1.3B and its autoencoder."""
+    """Sizes of Wan2.1-T2V-1.3B and its autoencoder.
+
+    far_patch_cells, full_chunks: of AnyFlow-FAR: the side of a token of the far past, and how many
+        chunks are seen in full, the one in hand included; 0: all are, as Self-Forcing has it.
+    """
 
     layers: int = 30
     heads: int = 12
@@ -35,16 +39,39 @@ class WanArchitecture:
     vae_multipliers: tuple[int, ...] = (1, 2, 4, 4)
     vae_blocks: int = 2
     vae_temporal: tuple[bool, ...] = (False, True, True)
+    far_patch_cells: int = 0
+    full_chunks: int = 0
     tiny: TinyDecoderConfig = TinyDecoderConfig()
 
     @property
     def width(self) -> int:
         return self.heads * self.head_dim
 
+    def near_latents(self, config: WanConfig) -> int:
+        """How many latent frames of the past are remembered in full."""
+        if not self.full_chunks:
+            return config.past_latents
+        chunks = min(self.full_chunks - 1, config.past_latents // config.latents_per_chunk)
+        return chunks * config.latents_per_chunk
+
+    def far_latents(self, config: WanConfig) -> int:
+        """How many are remembered with fewer tokens."""
+        return config.past_latents - self.near_latents(config)
+
+    def past_tokens(self, config: WanConfig) -> int:
+        """Of the past that attention sees at most."""
+        tokens = self.near_latents(config) * config.tokens_per_latent
+        if far := self.far_latents(config):
+            tokens += far * prod(config.latent_shape[1:]) // self.far_patch_cells ** 2
+        return tokens
+
     @classmethod
     def of(cls, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> WanArchitecture:
         """Read it from the two config.json of a diffusers folder."""
+        is_far = 'compressed_patch_size' in transformer
         return cls(
+            far_patch_cells=transformer['compressed_patch_size'][1] if is_far else 0,
+            full_chunks=transformer['full_chunk_limit'] if is_far else 0,
             layers=transformer['num_layers'], heads=transformer['num_attention_heads'],
             head_dim=transformer['attention_head_dim'], ffn_dim=transformer['ffn_dim'],
             latent_channels=transformer['in_channels'],
@@ -76,13 +103,25 @@ def chunk_flop(architecture: WanArchitecture, config: WanConfig, *,
 
     guidance_iterations: each to the last tap and back; one forward more tells what was grabbed.
     """
-    flop = ((len(config.sigmas) + 1) * pass_flop(architecture, config)
-            + tiny_decode_flop(architecture, config))
+    flop = (len(config.sigmas) * pass_flop(architecture, config)
+            + remember_flop(architecture, config) + tiny_decode_flop(architecture, config))
     if guidance_iterations:
         blocks = max(config.taps) + 1
         flop += (pass_flop(architecture, config, blocks=blocks) + guidance_iterations
                  * guidance_iteration_flop(architecture, config, blocks=blocks))
     return flop
+
+
+def remember_flop(architecture: WanArchitecture, config: WanConfig) -> float:
+    """One pass; with a far past every chunk that is seen in full, and one with fewer tokens.
+
+    Those are counted with the whole window, of which they see a part.
+    """
+    if not architecture.full_chunks:
+        return pass_flop(architecture, config)
+    fewer = (PATCH_CELLS / architecture.far_patch_cells) ** 2
+    chunks = architecture.near_latents(config) / config.latents_per_chunk
+    return (chunks + fewer) * pass_flop(architecture, config)
 
 
 def wan_decode_flop(architecture: WanArchitecture, config: WanConfig) -> float:
@@ -109,7 +148,9 @@ def transformer_parameters(architecture: WanArchitecture) -> int:
     block = 8 * square + 4 * d + 2 * a.ffn_dim * d + a.ffn_dim + d + 2 * d + 6 * d
     time = a.time_dim * d + d + square + 6 * square
     text = a.text_dim * d + d + square
-    return a.layers * block + time + text + 2 * patch * d + d + patch + 2 * d
+    far = (a.time_dim * d + d + square
+           + a.latent_channels * a.far_patch_cells ** 2 * d + d) if a.full_chunks else 0
+    return a.layers * block + time + text + far + 2 * patch * d + d + patch + 2 * d
 
 
 def vae_parameters(architecture: WanArchitecture) -> int:
@@ -223,7 +264,8 @@ def _linear_flop(architecture: WanArchitecture, config: WanConfig) -> float:
 def _attention_flop(architecture: WanArchitecture, config: WanConfig) -> float:
     """Of one block: to the window's frames, and to the prompt."""
     tokens = config.tokens_per_latent
-    keys = config.window * tokens + architecture.text_tokens
+    keys = (architecture.past_tokens(config) + config.latents_per_chunk * tokens
+            + architecture.text_tokens)
     return 4.0 * config.latents_per_chunk * tokens * keys * architecture.width
 
 

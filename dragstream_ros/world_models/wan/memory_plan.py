@@ -102,7 +102,8 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
     tiny = config.decoder == 'tiny'
     decoder = size * (_tiny_remembered(a, config) if tiny
                       else sum(conv.remembered for conv in wan_decoder(a, config)))
-    pages = config.past_latents + BRANCH_CHUNKS * config.latents_per_chunk
+    past = (a.past_tokens(config) * page // config.tokens_per_latent
+            + BRANCH_CHUNKS * config.latents_per_chunk * page)
     # A goal's future starts from a past that the live stream soon has left behind, but for the
     # sink, and may go on until its own is another.
     rolled = config.past_latents - config.sink
@@ -112,7 +113,7 @@ def plan_memory(architecture: WanArchitecture, config: WanConfig, dtype: DType) 
         'transformer': size * transformer_parameters(a),
         'keys and values of the prompt': 2 * size * PROMPT_TOKENS * a.width * a.layers,
         'autoencoder': size * vae_parameters(a),
-        'keys and values of the past': pages * page,
+        'keys and values of the past': past,
         'camera as the encoder left it': encoder,
         'video as the decoder left it': DECODER_STATES * decoder}
     if tiny:
@@ -143,7 +144,7 @@ def guidance_bytes(architecture: WanArchitecture, config: WanConfig, size: int) 
     """
     a, taps = architecture, len(config.taps)
     tokens = config.latents_per_chunk * config.tokens_per_latent * a.width
-    window = 2 * config.window * config.tokens_per_latent * a.width
+    window = 2 * _seen_tokens(a, config) * a.width
     features = PATCH_CELLS ** 2 * taps * tokens
     return (size * ((max(config.taps) + 1) * SAVED * tokens + taps * (2 * window + 3 * tokens))
             + features * (size * FEATURE_MAPS + 4 * PRECISE_FEATURE_MAPS))
@@ -152,7 +153,7 @@ def guidance_bytes(architecture: WanArchitecture, config: WanConfig, size: int) 
 def remember_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> int:
     """Return what remembering a chunk takes: its keys and values, and a pass or its pages."""
     tokens = config.latents_per_chunk * config.tokens_per_latent
-    seen = 2 * (config.window * config.tokens_per_latent + tokens) * architecture.width
+    seen = 2 * (_seen_tokens(architecture, config) + tokens) * architecture.width
     pages = config.latents_per_chunk * page_bytes(architecture, config, dtype)
     return pages + max(pages + BYTES[dtype] * seen,
                        _denoise_bytes(architecture, config, BYTES[dtype]))
@@ -216,8 +217,14 @@ def _given_up(wanted: MemoryPlan, plan: MemoryPlan) -> str:
 def _denoise_bytes(architecture: WanArchitecture, config: WanConfig, size: int) -> int:
     """One block's keys, rotated in full precision, and its widest layer."""
     tokens = config.latents_per_chunk * config.tokens_per_latent
-    keys = config.window * config.tokens_per_latent * architecture.width
+    keys = _seen_tokens(architecture, config) * architecture.width
     return 2 * keys * (size + 4) + DENOISE_BUFFERS * size * tokens * architecture.ffn_dim
+
+
+def _seen_tokens(architecture: WanArchitecture, config: WanConfig) -> int:
+    """Of the past and the chunk itself."""
+    return (architecture.past_tokens(config)
+            + config.latents_per_chunk * config.tokens_per_latent)
 
 
 def _tiny_remembered(architecture: WanArchitecture, config: WanConfig) -> int:

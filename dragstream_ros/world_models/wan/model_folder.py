@@ -25,6 +25,9 @@ TRANSFORMER = f'transformer/{WEIGHTS}'
 VAE = f'vae/{WEIGHTS}'
 TINY_DECODER = 'tiny_decoder.safetensors'
 CARD = 'card.json'
+# The class of its transformer in diffusers says which world model a folder is.
+KINDS = {'WanTransformer3DModel': 'self_forcing',
+         'AnyFlowFARTransformer3DModel': 'anyflow_far'}
 
 Say = Callable[[str], None]
 
@@ -57,26 +60,41 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
         path.write_text(json.dumps(card, indent=1) + '\n')
 
 
+def world_model_of(folder: Path) -> str:
+    """Return which world model the folder's transformer is for, as load_world_model names it.
+
+    :raises DragStreamError: its configuration is missing, or it is another model's
+    """
+    kind = _read_config(folder, 'transformer').get('_class_name')
+    if kind not in KINDS:
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISMATCH,
+            f'The transformer in {folder} is a {kind}: use one of {", ".join(KINDS)}.')
+    return KINDS[kind]
+
+
 def read_architecture(folder: Path) -> WanArchitecture:
     """Read the sizes of the transformer and the autoencoder.
 
     :raises DragStreamError: their configurations are missing or make no sense
     """
-    configs = []
-    for part in ('transformer', 'vae'):
-        path = folder / part / CONFIG
-        if not path.is_file():
-            raise DragStreamError(
-                ErrorCode.WEIGHTS_MISSING,
-                f'{path} does not exist: set weights_folder to a folder as docs/wan.md describes.')
-        try:
-            configs.append(json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
     try:
-        return WanArchitecture.of(*configs)
+        return WanArchitecture.of(*(_read_config(folder, part) for part in ('transformer', 'vae')))
     except (KeyError, TypeError, IndexError) as error:
         raise _unreadable(folder, error) from error
+
+
+def _read_config(folder: Path, part: str) -> dict[str, Any]:
+    path = folder / part / CONFIG
+    if not path.is_file():
+        raise DragStreamError(
+            ErrorCode.WEIGHTS_MISSING,
+            f'{path} does not exist: set weights_folder to a folder as docs/wan.md describes.')
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return config
 
 
 def _unreadable(path: Path, error: Exception) -> DragStreamError:

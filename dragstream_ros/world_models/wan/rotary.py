@@ -13,17 +13,23 @@ class Rotary:
     """Rotates queries and keys (heads, tokens, head_dim) by time, row and column of their token.
 
     frames: how many latent frames have a position, counted from the oldest that attention sees.
-    grid: (h, w) tokens of a frame.
+    grid: (h, w) tokens of a frame.  merged: tokens along a side that are one here, which is in
+    their middle.
     """
 
     def __init__(self, head_dim: int, grid: tuple[int, int], frames: int, *,
-                 device: torch.device) -> None:
+                 device: torch.device, merged: int = 1) -> None:
         embed = WanRotaryPosEmbed(head_dim, (1, 1, 1), max(frames, *grid))
-        cos, sin = embed(torch.empty(1, 0, frames, *grid))
-        self.tokens_per_frame = grid[0] * grid[1]
         # Each angle stands twice, for the two numbers that it turns.
-        self._cos = cos[0, :, 0, ::2].to(device).float()
-        self._sin = sin[0, :, 0, ::2].to(device).float()
+        cos, sin = (table[0, :, 0, ::2] for table in embed(torch.empty(1, 0, frames, *grid)))
+        h, w = grid[0] // merged, grid[1] // merged
+        self.tokens_per_frame = h * w
+        if merged > 1:
+            cos, sin = (table.reshape(frames, h, merged, w, merged, -1).mean((2, 4)).flatten(0, 2)
+                        for table in (cos, sin))
+            length = torch.hypot(cos, sin)
+            cos, sin = cos / length, sin / length
+        self._cos, self._sin = (table.to(device).float() for table in (cos, sin))
 
     def __call__(self, tokens: torch.Tensor, first_frame: int = 0) -> torch.Tensor:
         """Rotate whole frames of tokens, the first of them at ``first_frame``."""

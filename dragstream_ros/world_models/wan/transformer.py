@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from diffusers import WanTransformer3DModel
 from torch import nn
 
 from dragstream_ros.core.world_model import Denoised, Tap
-from dragstream_ros.world_models.wan.block import KeysValues, heads, through_block
+from dragstream_ros.world_models.wan.block import KeysValues, Sight, heads, through_block
 from dragstream_ros.world_models.wan.context import Page
 from dragstream_ros.world_models.wan.rotary import Rotary, Window
 
@@ -28,14 +27,15 @@ class CausalWan(nn.Module):
     prompt_keys: torch.Tensor       # (blocks, heads, tokens, head_dim)
     prompt_values: torch.Tensor
 
-    def __init__(self, transformer: WanTransformer3DModel, prompt: torch.Tensor, *,
+    def __init__(self, transformer: Any, prompt: torch.Tensor, *,
                  grid: tuple[int, int], frames: int) -> None:
         super().__init__()
         self.transformer = transformer
         self.grid = grid
         self.rotary = Rotary(transformer.config.attention_head_dim, grid, frames,
                              device=prompt.device)
-        self.window = Window(self.rotary)
+        self.window: Sight = Window(self.rotary)     # of a chunk that is denoised
+        self.memory_window: Sight = self.window            # of one that is remembered
         self.register_buffer('prompt', prompt[None], persistent=False)
         for name, tensor in zip(('prompt_keys', 'prompt_values'), self._read_prompt()):
             self.register_buffer(name, tensor, persistent=False)
@@ -52,7 +52,7 @@ class CausalWan(nn.Module):
         tapped = {}
         tokens = self._tokens(x)
         for index in range(depth):
-            tokens, tap, _ = self._block(index, tokens, sigma, past)
+            tokens, tap, _ = self._block(index, tokens, sigma, past, self.window)
             if index in taps:
                 tapped[index] = tap
         if stop_after_taps:
@@ -62,30 +62,33 @@ class CausalWan(nn.Module):
     @torch.no_grad()
     def remember(self, x0: torch.Tensor, past: Sequence[Page]) -> list[Page]:
         """Return a page for each frame of the clean chunk (F, C, h, w), by one pass at no noise."""
+        return self._pages(self._tokens(x0), len(x0), past, self.memory_window)
+
+    def _pages(self, tokens: torch.Tensor, frames: int, past: Sequence[Page], sight: Sight,
+               ) -> list[Page]:
         own: list[KeysValues] = []
-        tokens = self._tokens(x0)
+        count = tokens.shape[1] // frames
         for index in range(len(self.transformer.blocks)):
-            tokens, _, keys_values = self._block(index, tokens, 0.0, past)
+            tokens, _, keys_values = self._block(index, tokens, 0.0, past, sight)
             own.append(keys_values)
         keys, values = zip(*own)
-        count = self.rotary.tokens_per_frame
-        spans = [slice(frame * count, (frame + 1) * count) for frame in range(len(x0))]
+        spans = [slice(frame * count, (frame + 1) * count) for frame in range(frames)]
         return [Page(torch.stack([block[:, span] for block in keys]),
                      torch.stack([block[:, span] for block in values])) for span in spans]
 
     def _block(self, index: int, tokens: torch.Tensor, sigma: float, past: Sequence[Page],
-               ) -> tuple[torch.Tensor, Tap, KeysValues]:
+               sight: Sight) -> tuple[torch.Tensor, Tap, KeysValues]:
         _, modulation = self._time(sigma)
         through: tuple[torch.Tensor, Tap, KeysValues] = self.through_block(
             self.transformer.blocks[index], tokens, modulation,
             (self.prompt_keys[index], self.prompt_values[index]),
             [page.keys[index] for page in past], [page.values[index] for page in past],
-            self.window)
+            sight)
         return through
 
-    def _tokens(self, x: torch.Tensor) -> torch.Tensor:
+    def _tokens(self, x: torch.Tensor, embed: Any = None) -> torch.Tensor:
         """(F, C, h, w) -> (1, F * h * w, width)."""
-        embed = self.transformer.patch_embedding
+        embed = embed or self.transformer.patch_embedding
         pixels = x.transpose(0, 1)[None].to(embed.weight.dtype)
         return embed(pixels).flatten(2).transpose(1, 2).contiguous()
 
@@ -104,13 +107,20 @@ class CausalWan(nn.Module):
         """A noise level's embedding (1, width), and how it modulates blocks (1, 6, width)."""
         if sigma not in self._times:
             embed = self.transformer.condition_embedder
-            angles = embed.timesteps_proj(
-                torch.full((1,), TRAINED_STEPS * sigma, device=self.prompt.device))
-            weight = embed.time_embedder.linear_1.weight
-            embedding = embed.time_embedder(angles.to(weight.dtype)).type_as(self.prompt)
+            embedding = self._time_embedding(sigma)
             modulation = embed.time_proj(embed.act_fn(embedding)).unflatten(1, (6, -1))
             self._times[sigma] = embedding, modulation
         return self._times[sigma]
+
+    def _time_embedding(self, sigma: float) -> torch.Tensor:
+        return self._embedded(sigma, self.transformer.condition_embedder.time_embedder)
+
+    def _embedded(self, sigma: float, embedder: Any) -> torch.Tensor:
+        """A noise level (1, width), as one of the transformer's embedders has it."""
+        angles = self.transformer.condition_embedder.timesteps_proj(
+            torch.full((1,), TRAINED_STEPS * sigma, device=self.prompt.device))
+        embedding: torch.Tensor = embedder(angles.to(embedder.linear_1.weight.dtype))
+        return embedding.type_as(self.prompt)
 
     @torch.no_grad()
     def _read_prompt(self) -> tuple[torch.Tensor, torch.Tensor]:
