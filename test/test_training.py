@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -160,6 +161,27 @@ class CarriedGuess:
         return SimpleNamespace(frames=frames, settled=torch.zeros_like(frames[:, :1]))
 
 
+def test_a_sample_that_is_repainted_has_other_colours_and_the_same_motion() -> None:
+    episodes, latents = [MovingSquare(0)], [torch.zeros(18, 12, 16, 16)]
+    net = TabletopWorldModel().flow
+
+    def draw(repainted: float) -> train_flow.FlowSamples:
+        config = train_flow.FlowTraining(batch=2, repainted=repainted)
+        return train_flow.draw_flows(
+            net, latents, episodes, config, np.random.default_rng(0),
+            lambda frames: torch.ones(len(frames), 12, 16, 16))
+
+    plain, other = draw(0.0), draw(1.0)
+    assert not plain.newest.any() and other.newest.all()      # encoded anew
+    assert plain.pictures.shape == other.pictures.shape
+    assert (plain.pictures - other.pictures).abs().mean() > 0.02
+    square = np.zeros((1, 4, 4, 3), np.uint8)
+    square[:, 1:3, 1:3] = (200, 100, 50)
+    painted = train_flow.repaint(square, np.random.default_rng(1))
+    assert painted.dtype == np.uint8 and painted[:, 1:3, 1:3].all()
+    assert not painted[:, 0].any()                              # black stays black, in its place
+
+
 def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's meta device, which has no numbers, but refuses what lies elsewhere."""
     for module in (train_autoencoder, train_flow, train_dynamics):
@@ -174,10 +196,13 @@ def test_every_stage_computes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert model.autoencoder.decode(model.autoencoder.encode(pixels)).is_meta
 
     config = train_flow.FlowTraining(batch=2)
-    samples = train_flow.draw_flows(model.flow, latents, episodes, config, rng)
+    samples = train_flow.draw_flows(
+        model.flow, latents, episodes, config, rng,
+        partial(train_autoencoder.encode_frames, model.autoencoder))
     flow = model.flow(samples.newest, samples.maps)
     assert train_flow.flow_loss(flow, samples.truth, samples.known, config)[0].is_meta
-    assert train_flow.picture_error(flow, samples, model.flow.config.fine).is_meta
+    assert train_flow.picture_error(
+        flow, samples, model.flow.config.fine, config.pictured).is_meta
 
     drawing = train_dynamics.DynamicsTraining(batch=1, with_regions=0.0)
     clips = train_dynamics.draw_clips(latents, episodes, drawing, rng, 2, 5)

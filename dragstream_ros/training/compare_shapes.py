@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from dragstream_ros.evaluation.markdown import table
 from dragstream_ros.training.episodes import Episode
 from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.simulated_episodes import EpisodeConfig, load_episodes, make_episodes
-from dragstream_ros.training.train_autoencoder import encode_episodes
+from dragstream_ros.training.train_autoencoder import encode_episodes, encode_frames
 from dragstream_ros.training.train_flow import FlowTraining, draw_flows, flow_loss, train_flow
 from dragstream_ros.world_models.tabletop.autoencoder import FrameAutoencoder
 from dragstream_ros.world_models.tabletop.flow import Flow, FlowConfig, FlowNet
@@ -31,7 +32,7 @@ from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 SHAPES = {
     'shipped': FlowConfig(),
     'convolutions alone': FlowConfig(blocks=0),
-    'one block of attention': FlowConfig(blocks=1),
+    'two blocks of attention': FlowConfig(blocks=2),
     'half as wide': FlowConfig(channels=48, width=96, heads=3),
     'a third wider': FlowConfig(channels=128, width=256, heads=8),
     'coarse, 2 x 2 flows a cell': FlowConfig(fine=2),
@@ -68,7 +69,8 @@ def compare(shapes: Mapping[str, FlowConfig], folder: Path, training: FlowTraini
     for name, shape in shapes.items():
         torch.manual_seed(0)
         net = FlowNet(shape)
-        train_flow(net, latents, seen, training, Loop(folder, slug(name)))
+        train_flow(net, latents, seen, training, Loop(folder, slug(name)),
+                   partial(encode_frames, autoencoder))
         net.eval().requires_grad_(False)
         rows.append([name, f'{sum(p.numel() for p in net.parameters()) / 1e6:.2f}',
                      f'{chunk_ms(net):.1f}',

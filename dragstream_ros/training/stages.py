@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from dragstream_ros.training.simulated_episodes import EpisodeConfig
 from dragstream_ros.training.train_autoencoder import (
     AutoencoderTraining,
     encode_episodes,
+    encode_frames,
     normalise_latents,
     start_from_components,
     train_autoencoder,
@@ -117,7 +119,8 @@ def train_stages(model: TabletopWorldModel, episodes: Sequence[Episode], config:
     if anew:
         normalise_latents(model.autoencoder, episodes)
     latents = encode_episodes(model.autoencoder, episodes)
-    train_flow(model.flow, latents, episodes, config.flow, Loop(folder, 'flow'))
+    train_flow(model.flow, latents, episodes, config.flow, Loop(folder, 'flow'),
+               partial(encode_frames, model.autoencoder))
     model.flow.eval().requires_grad_(False)
     train_dynamics(model, latents, episodes, config.dynamics, Loop(folder, 'dynamics'))
     model.cpu().eval().requires_grad_(False)

@@ -76,7 +76,13 @@ def encode_episodes(autoencoder: FrameAutoencoder,
                     episodes: Sequence[Episode]) -> list[torch.Tensor]:
     """Return the latents of every episode, (T, C, h, w) float16 on the CPU."""
     autoencoder.eval()
-    return [autoencoder.encode(_pixels(episode.frames)).half().cpu() for episode in episodes]
+    return [encode_frames(autoencoder, episode.frames).half().cpu() for episode in episodes]
+
+
+@torch.no_grad()
+def encode_frames(autoencoder: FrameAutoencoder, frames: np.ndarray) -> torch.Tensor:
+    """Return the latents (N, C, h, w) of frames (N, H, W, 3) uint8."""
+    return autoencoder.encode(_pixels(frames))
 
 
 @torch.no_grad()
@@ -91,4 +97,5 @@ def normalise_latents(autoencoder: FrameAutoencoder, episodes: Sequence[Episode]
 
 def _pixels(frames: np.ndarray) -> torch.Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) in 0..1."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float().to(DEVICE) / 255
+    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    return pixels.float().to(DEVICE) / 255
