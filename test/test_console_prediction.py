@@ -165,9 +165,9 @@ def test_one_command_starts_a_robot_to_drag_on(browser):
         page.wait(lambda: is_served(port), 30)
         page.page.goto(f'http://127.0.0.1:{port}')
         page.wait(lambda: page.state('prediction') == 'shown', 60)
-        # On a busy computer a picture may be too old when it is dragged on: a person tries again.
+        # What is dragged may be lost, or the page give up on a busy computer: a person tries again.
         answered = any(is_answered(page) for _ in range(5))
-        assert answered, page.text('prediction-words')
+        assert answered, page.text('problem')
     finally:
         page.close()
         command.terminate()
@@ -176,19 +176,20 @@ def test_one_command_starts_a_robot_to_drag_on(browser):
 
 
 def is_answered(page: Page) -> bool:
-    """Drag the middle of the camera picture until the page has told how soon it was predicted."""
+    """Hold a drag of the middle until the page ends it, or tells how soon it was predicted."""
     box = page.page.locator('#camera').bounding_box()
     x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
     page.page.mouse.move(x, y)
     page.page.mouse.down()
     page.page.mouse.move(x + 60, y, steps=5)
-    try:
-        page.wait(lambda: page.text('response').startswith('first frame after'), 5)
-    except AssertionError:
-        return False
-    finally:
-        page.page.mouse.up()
-    return True
+    page.wait(lambda: page.state('camera') == 'held')
+
+    def is_told() -> bool:
+        return page.text('response').startswith('first frame after')
+
+    page.wait(lambda: is_told() or page.state('camera') != 'held', 20)
+    page.page.mouse.up()
+    return is_told()
 
 
 def free_port() -> int:
