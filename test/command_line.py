@@ -20,7 +20,7 @@ def start(*words: object) -> subprocess.Popen[str]:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def finish(process: subprocess.Popen[str], *, within_secs: float = 120.0) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str], *, within_secs: float = 300.0) -> tuple[int, str, str]:
     """Wait for its end; returns exit status, output and complaints."""
     try:
         out, complaints = process.communicate(timeout=within_secs)
