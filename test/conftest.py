@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from command_line import processes_in_domain
 
 # For torch, here and in child processes: one thread is fastest at the sizes of the tests.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -45,6 +46,8 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             try:
                 fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                continue
+            if processes_in_domain(domain):  # not ours, or left by a test that failed
                 continue
             monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
             monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')

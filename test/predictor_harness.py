@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import rclpy
 import rclpy.executors
+from command_line import processes_in_domain
 from conftest import DOMAINS
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point
@@ -53,6 +54,8 @@ def claimed_domain() -> Iterator[int]:
             try:
                 fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                continue
+            if processes_in_domain(domain):  # not ours, or left by a test that failed
                 continue
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv('ROS_DOMAIN_ID', str(domain))

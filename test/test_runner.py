@@ -130,18 +130,30 @@ def test_a_node_that_dies_while_starting_is_an_error_at_once(story, tmp_path):
     assert time.monotonic() - start < 5.0
 
 
-def run_command(*words: str) -> subprocess.Popen:
-    """Start `dragstream run` as a user would, with the small launch in place of ours."""
+@pytest.fixture
+def run_command(story):
+    """Give run_command(words): `dragstream run` as a user starts it, with our launch in its place.
+
+    Ended after the test, however that ends: what is left would be found by other tests.
+    """
     program = (
         'import sys, test_runner, dragstream_ros.graph as graph; '
         'graph.LAUNCHES["small"] = test_runner.SMALL; '
         'from dragstream_ros.cli import main; sys.exit(main())'
     )
     path = os.pathsep.join([os.environ['PYTHONPATH'], os.path.dirname(__file__)])
-    return subprocess.Popen(
-        [sys.executable, '-c', program, 'run', *words],
-        env={**os.environ, 'PYTHONPATH': path}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    commands = []
+
+    def start(*words: str) -> subprocess.Popen:
+        commands.append(subprocess.Popen(
+            [sys.executable, '-c', program, 'run', *words],
+            env={**os.environ, 'PYTHONPATH': path}, stderr=subprocess.PIPE, text=True))
+        return commands[-1]
+
+    yield start
+    for command in commands:
+        command.kill()  # its nodes end with it
+        command.wait()
 
 
 def wait_for_state(story, state: str) -> dict:
@@ -157,7 +169,9 @@ def wait_for_state(story, state: str) -> dict:
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_the_command_ends_cleanly_on_a_signal_even_if_it_comes_twice(story, number):
+def test_the_command_ends_cleanly_on_a_signal_even_if_it_comes_twice(
+    story, run_command, number
+):
     command = run_command('small', 'count:=3')
     told = wait_for_state(story, 'activated')
     command.send_signal(number)
@@ -168,7 +182,7 @@ def test_the_command_ends_cleanly_on_a_signal_even_if_it_comes_twice(story, numb
     assert is_gone(told['pid']) and is_gone(told['child'])
 
 
-def test_nodes_end_even_if_the_command_is_killed(story):
+def test_nodes_end_even_if_the_command_is_killed(story, run_command):
     command = run_command('small')
     told = wait_for_state(story, 'activated')
     command.kill()
@@ -177,13 +191,13 @@ def test_nodes_end_even_if_the_command_is_killed(story):
     os.kill(told['child'], signal.SIGKILL)  # the small node does not care for its child
 
 
-def test_an_argument_that_does_not_exist_is_answered_with_those_that_do(story):
+def test_an_argument_that_does_not_exist_is_answered_with_those_that_do(run_command):
     command = run_command('small', 'cuont:=3')
     assert command.wait(20) == 1
     assert 'small takes count:=..., fails:=..., say:=...' in command.stderr.read()
 
 
-def test_a_node_that_fails_later_ends_the_run_with_an_error(story):
+def test_a_node_that_fails_later_ends_the_run_with_an_error(story, run_command):
     command = run_command('small')
     told = wait_for_state(story, 'activated')
     os.kill(told['pid'], signal.SIGKILL)
