@@ -255,7 +255,7 @@ class DragGuidance:
         assert background is not None
         if still is None:
             still = background.detach()
-        change = (background - still) * segment.stay
+        change = (background - still) * segment.stay.to(still)
         rest = (self._distance(change) if config.background == 'features' else change.pow(2)).mean()
         loss = config.background_weight * rest
         if before is not None:
@@ -311,5 +311,6 @@ class _Variants:
                 stop_after_taps=True).taps
         if index not in self._made:
             cutoff = config.frequency.cutoffs[index]
-            self._made[index] = self._guidance.features(self._taps, cutoff)[-1]
+            # A copy: a view of the last frame would keep those of all in memory.
+            self._made[index] = self._guidance.features(self._taps, cutoff)[-1].clone()
         return self._made[index]

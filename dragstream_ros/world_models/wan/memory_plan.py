@@ -40,10 +40,10 @@ DENOISE_BUFFERS, ENCODE_BUFFERS, DECODE_BUFFERS, TINY_BUFFERS = 6, 6, 7, 3
 # in, queries, keys, values, both attentions' results and what was made of them, and the prompt's
 # queries.
 SAVED = 9
-# Feature maps of a chunk that guidance holds: as they are, as they were, and a reference of each
-# variant in the model's precision; differences, signs and gradients in full.
-FEATURE_MAPS = 2 + len(FrequencySelectionConfig.cutoffs)
-PRECISE_FEATURE_MAPS = 4
+# Feature maps of a chunk that guidance holds, in the model's precision and in full. Each variant of
+# the reference is that of one latent frame.
+FEATURE_MAPS, PRECISE_FEATURE_MAPS = 2, 2
+VARIANTS = len(FrequencySelectionConfig.cutoffs)
 RUNTIME = int(0.6 * GB)     # CUDA's own, and what its allocator cannot use
 
 
@@ -147,7 +147,8 @@ def guidance_bytes(architecture: WanArchitecture, config: WanConfig, size: int) 
     window = 2 * _seen_tokens(a, config) * a.width
     features = PATCH_CELLS ** 2 * taps * tokens
     return (size * ((max(config.taps) + 1) * SAVED * tokens + taps * (2 * window + 3 * tokens))
-            + features * (size * FEATURE_MAPS + 4 * PRECISE_FEATURE_MAPS))
+            + features * (size * FEATURE_MAPS + 4 * PRECISE_FEATURE_MAPS)
+            + features // config.latents_per_chunk * size * VARIANTS)
 
 
 def remember_bytes(architecture: WanArchitecture, config: WanConfig, dtype: DType) -> int:
