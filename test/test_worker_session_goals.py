@@ -32,6 +32,7 @@ from dragstream_ros.worker.protocol import (
     StartGoal,
 )
 from dragstream_ros.worker.session import PredictionSession
+from dragstream_ros.worker.turns import USED
 
 pytest_plugins = 'session_maker'
 TO_THE_RIGHT = drag((40, 40), (80, 40))
@@ -295,7 +296,7 @@ def test_beginning_following_and_scoring_are_of_the_share_of_goals(
             start_goal(session, drag((40, 40), (80, 40), t_secs=then), goal_id=number)
         session.step()
     total = sum(bill.secs.values())
-    assert bill.secs['goals'] / total == pytest.approx(planning_share, abs=5.0 / total)
+    assert bill.secs['goals'] / total == pytest.approx(USED * planning_share, abs=5.0 / total)
 
 
 def test_a_cancelled_goal_is_computed_no_further(session, monkeypatch):
