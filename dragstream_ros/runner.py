@@ -206,14 +206,18 @@ class _Ended(BaseException):
 
 
 class _EndSignals:
-    """Turns the first of END_SIGNALS into _Ended; ignores all others, so that stop() completes."""
+    """Turns the first of END_SIGNALS into _Ended; ignores all others, so that stop() completes.
+
+    For good: the process has still to end with the status that it wants.
+    """
 
     def __enter__(self) -> None:
         self._before = {number: signal.signal(number, self._end) for number in END_SIGNALS}
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not _Ended:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     @staticmethod
     def _end(*_: object) -> None:

@@ -120,6 +120,6 @@ def test_an_interrupt_ends_all_nodes(ros_domain, tmp_path):
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     status, _, complaints = finish(process, within_secs=20.0)
-    assert status == 130
+    assert status == 130, complaints
     assert complaints == 'dragstream replay: stopped; all nodes have ended.\n'
     assert processes_in_domain(ros_domain) == set()

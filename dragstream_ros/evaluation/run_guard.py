@@ -26,9 +26,14 @@ def keep_to_this_machine() -> str:
 def ended_by_signals() -> Iterator[None]:
     """Let the first signal that ends a process raise KeyboardInterrupt, and no later one.
 
-    So that the nodes are always ended.
+    So that the nodes are always ended. After the first all are ignored for good: the process has
+    still to say so, and to end as it says.
     """
+    is_ending = False
+
     def end(*_: object) -> None:
+        nonlocal is_ending
+        is_ending = True
         for number in END_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -37,8 +42,9 @@ def ended_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not is_ending:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def last_complaint(log: pathlib.Path) -> str:
