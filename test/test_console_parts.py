@@ -39,7 +39,7 @@ def test_an_operator_gets_all_pictures_and_who_only_looks_fewer():
     assert sent_in_a_second(pace, 100.0, 30) == pytest.approx(20, abs=1)
     assert sent_in_a_second(pace, 105.0, 21) == pytest.approx(20, abs=1)
     assert sent_in_a_second(pace, 107.0, 15) == 15
-    assert sent_in_a_second(pace, 111.0, 30) == pytest.approx(10, abs=1)
+    assert sent_in_a_second(pace, 111.0, 30) == pytest.approx(6, abs=1)
     assert pace.secs_to_camera(111.95) == pytest.approx(0.05) and pace.secs_to_camera(113.0) == 0
     pace.attend(113.0)
     assert sent_in_a_second(pace, 113.0, 30) == pytest.approx(20, abs=1)

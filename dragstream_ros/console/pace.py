@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dragstream_ros.console.allowance import Allowance
 
 ATTENTIVE_SECS = 10.0  # from the last sign of an operator
-RESTING_CAMERA_HZ, RESTING_PREDICTIONS_HZ = 10.0, 2.5
+RESTING_CAMERA_HZ, RESTING_PREDICTIONS_HZ = 6.0, 2.5
 
 
 class Pace:
