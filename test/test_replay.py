@@ -61,7 +61,9 @@ def test_a_loop_plays_with_its_clock_until_ctrl_c_and_keeps_the_first_time(ros_d
                     '--loop', '--drag', '10,24,30,24@0.8')
     with Listener({'/clock': Clock, 'drag': Drag}, hear):
         deadline = time.monotonic() + 60.0
-        while sum(drag.phase == Drag.BEGIN for drag in drags) < 2:
+        # The clock may be found later than the drags, and is heard from the second time on then.
+        while (sum(drag.phase == Drag.BEGIN for drag in drags) < 2
+               or not (np.diff(clock_ns) < 0).any()):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
@@ -69,7 +71,6 @@ def test_a_loop_plays_with_its_clock_until_ctrl_c_and_keeps_the_first_time(ros_d
     assert status == 0, complaints
     assert 'until Ctrl-C' in out
     assert min(clock_ns) >= START_NS and max(clock_ns) <= START_NS + 1_900_000_000
-    assert (np.diff(clock_ns) < 0).sum() >= 1
     recording = read_recording(tmp_path / 'output' / 'predictions', section='conditioned')
     stamps_ns = [frame.stamp_ns for frame in recording.camera]
     assert stamps_ns == sorted(set(stamps_ns)) and 5 <= len(stamps_ns) <= 20

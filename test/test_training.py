@@ -147,7 +147,7 @@ def test_a_wrong_setting_is_named(tmp_path, text, said) -> None:
 
 def test_the_published_configuration_is_valid() -> None:
     config = read_config(config_file('train_tabletop.yaml'), TabletopConfig())
-    assert config.episodes.episodes == 640 and config.dynamics.steps == 3500
+    assert config.episodes.episodes == 1600 and config.dynamics.steps == 3500
 
 
 class CarriedGuess:

@@ -6,7 +6,7 @@ from collections import deque
 from statistics import fmean
 
 N_STEPS = 16  # of the live stream that are remembered: some seconds
-USED = 0.9  # of their share, by goals: the bound is to hold in every few seconds, not on the average
+USED = 0.9  # of their share, by goals: the bound is to hold in every few seconds
 
 
 class Turns:
