@@ -32,7 +32,7 @@ class TurningObject:
         return self._resting.hands
 
     def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
-        """Advance by one tick. ``poses`` (n, 4): the objects' x, y, z, yaw now."""
+        """Advance by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge now."""
         commands = self._resting.step(dt_secs, poses)
         self._start = poses[self._index].copy() if self._start is None else self._start
         self._elapsed += dt_secs
