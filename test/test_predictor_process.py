@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import rclpy
 from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import Transition
 from predictor_harness import (
@@ -19,6 +21,7 @@ from predictor_harness import (
     stamp_of,
 )
 from rclpy.action import ActionClient
+from rclpy.guard_condition import GuardCondition
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -27,6 +30,7 @@ from dragstream_ros.action import Predict
 from dragstream_ros.adapters.stamp import stamp_from_ns
 from dragstream_ros.errors import ErrorCode
 from dragstream_ros.msg import Drag
+from dragstream_ros.nodes.predictor import Predictor
 
 
 @pytest.fixture
@@ -228,6 +232,26 @@ def test_a_signal_ends_node_and_worker_and_leaves_nothing_behind(start, bench, s
     assert not any(pathlib.Path(f'/proc/{worker}').exists() for worker in workers)
     assert 'Traceback' not in predictor.log and 'leaked' not in predictor.log
     assert own_segments and not any(pathlib.Path(path).exists() for path in own_segments)
+
+
+def test_the_node_outlives_its_worker_which_could_still_wake_it(ros_domain, monkeypatch):
+    stub = ['--ros-args', '-p', 'world_model:=stub_world_model:load']
+    rclpy.init(domain_id=ros_domain, args=stub)
+    predictor = Predictor()
+    supervisors_left = []
+    destroy = predictor.destroy_guard_condition
+
+    def look_and_destroy(guard: GuardCondition) -> bool:
+        supervisors_left.extend(
+            thread.name for thread in threading.enumerate() if 'supervisor' in thread.name)
+        return destroy(guard)
+
+    monkeypatch.setattr(predictor, 'destroy_guard_condition', look_and_destroy)
+    predictor.trigger_configure()
+    assert any('supervisor' in thread.name for thread in threading.enumerate())
+    predictor.destroy_node()
+    rclpy.shutdown()
+    assert not supervisors_left
 
 
 def shared_memory_of(pid: int) -> set[str]:

@@ -174,10 +174,10 @@ class Predictor(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def destroy_node(self) -> None:
-        """End the worker too, and wait for that."""
+        """End the worker first: until it is gone, it may still wake the node."""
         self._remove_all()
-        super().destroy_node()
         self._worker.join()
+        super().destroy_node()
 
     def stop_serving(self) -> None:
         """Unsubscribe, forget, and answer all goals; the executor sends the answers."""
