@@ -21,8 +21,7 @@ from dragstream_ros.evaluation.drag_case import (
     touches_border,
 )
 from dragstream_ros.evaluation.drag_score import DragScorer
-from dragstream_ros.evaluation.swinging import SwingingLimb
-from dragstream_ros.evaluation.turning import TurningObject
+from dragstream_ros.evaluation.moved_object import MovedObject, swing, turn_about
 from dragstream_ros.simulation.motion import minimum_jerk
 from dragstream_ros.simulation.scene import TabletopScene
 from dragstream_ros.simulation.truth import Thing, Truth
@@ -256,8 +255,8 @@ def _turn(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
     point = int(seen[away_px.argmax()])
     world = scene.snapshot()
     angle = float(rng.choice([-1, 1]) * rng.uniform(*TURN_RAD))
-    world.operator = TurningObject(
-        world.operator, thing - 2, pivot_m=world.points()[middle, :2], angle=angle,
+    world.operator = MovedObject(
+        world.operator, thing - 2, turn_about(world.points()[middle, :2]), angle=angle,
         secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
     return Acted(things=(thing,), points=(point,),
@@ -281,8 +280,8 @@ def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
     angle = float(rng.choice([-1, 1]) * rng.uniform(*SWING_RAD))
     if not len(seen) or not limb.range[0] <= now + angle <= limb.range[1]:
         return None
-    world.operator = SwingingLimb(
-        world.operator, thing - 2, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
+    world.operator = MovedObject(
+        world.operator, thing - 2, swing, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
     return Acted(things=(thing,), points=(int(seen[0]),))
 
