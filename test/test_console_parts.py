@@ -132,6 +132,7 @@ def test_a_touch_outlines_what_stands_out():
     region = np.zeros((96, 128), bool)
     region[30:50, 40:70] = True
     assert overlap(filled(touched_outline(picture, ((55, 40),)), region.shape), region) > 0.85
+    picture = picture.copy()    # what was found in a picture is remembered
     picture[30:50, 70:85] = (40, 40, 220)
     region[30:50, 70:85] = True
     both = touched_outline(picture, ((55, 40), (78, 40)))    # what is turned, and its centre

@@ -17,8 +17,11 @@ from dragstream_ros.core.region import (
     handle_region,
     mask_to_cells,
     merge_gaussians,
+    rim_leans,
     to_cells,
     warp,
+    warp_smoothly,
+    window_after,
 )
 
 torch.set_num_threads(1)
@@ -106,6 +109,19 @@ def test_a_warp_keeps_dtype_leading_axes_and_gradients():
     warp(map_, CellPose(delta_cells=(2.0, 0.0))).sum().backward()
     assert map_.grad is not None
     assert torch.equal(map_.grad[0, 0, 0], torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize('turns', range(4))
+def test_an_arm_that_comes_further_in_goes_on_beyond_the_rim_as_it_leans_there(turns):
+    rows, columns = np.mgrid[:64, :64]
+    long = torch.from_numpy(abs(rows - 12 - columns / 2) <= 3)  # comes in from the left, downwards
+    arm = torch.rot90(long & torch.from_numpy(columns < 40), turns)
+    into = np.array([[12, 6], [6, -12], [-12, -6], [-6, 12]])[turns]
+    pose = CellPose(delta_cells=(float(into[0]), float(into[1])))
+    whole = torch.rot90(long & torch.from_numpy(columns < 52), turns)   # moved along itself
+    window, leans = window_after(arm, pose), rim_leans(arm, depth=8)
+    assert torch.equal(warp_smoothly(arm[None].float(), pose, window, leans)[0] > 0.5, whole)
+    assert rim_leans(long & torch.from_numpy((columns > 8) & (columns < 40)), depth=8) is None
 
 
 def test_a_disc_has_the_cells_within_its_radius():

@@ -77,7 +77,7 @@ def test_a_piece_with_a_torn_flow_moves_as_one() -> None:
 
 
 def test_a_piece_whose_flow_is_of_two_bodies_is_left_to_the_flow() -> None:
-    assert not put(torn(20.0)).any()
+    assert not put(torn(40.0)).any()
 
 
 def test_a_piece_that_turns_keeps_its_size() -> None:

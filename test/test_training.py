@@ -9,10 +9,12 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from training_program import MovingSquare
 
 from dragstream_ros.core.drag_maps import drag_maps, map_flow
 from dragstream_ros.core.held import Held
+from dragstream_ros.masks import thing_net
 from dragstream_ros.share import config_file
 from dragstream_ros.training import cli, train_autoencoder, train_dynamics, train_flow
 from dragstream_ros.training.episodes import Episode, Tracks
@@ -112,7 +114,8 @@ def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypat
     config = tmp_path / 'tiny.yaml'
     config.write_text(
         'episodes: {episodes: 2, episode_secs: 2.0}\nautoencoder: {steps: 3, batch: 2}\n'
-        'flow: {steps: 3, batch: 2}\ndynamics: {steps: 2, batch: 1}\n')
+        'flow: {steps: 3, batch: 2}\ndynamics: {steps: 2, batch: 1}\n'
+        'things: {steps: 2, batch: 1}\n')
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
@@ -122,12 +125,16 @@ def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypat
         cli.main(args)
     except NoGraphics as reason:
         pytest.skip(str(reason))
-    written = (args.folder / 'tabletop.safetensors').read_bytes()
+    names = ('tabletop.safetensors', 'things.safetensors')
+    written = [(args.folder / name).read_bytes() for name in names]
     cli.main(args)
-    assert (args.folder / 'tabletop.safetensors').read_bytes() == written
+    assert [(args.folder / name).read_bytes() for name in names] == written
     model = TabletopWorldModel.load(tmp_path / 'run')
     frames = np.zeros((1, 128, 128, 3), np.uint8)
     assert model.decode(model.encode(frames)).shape == frames.shape
+    things = load_file(args.folder / 'things.safetensors')
+    assert {name: value.shape for name, value in things.items()} == {
+        name: value.shape for name, value in thing_net.weights().items()}
 
 
 @pytest.mark.parametrize(('text', 'said'), [

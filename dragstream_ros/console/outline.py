@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from dragstream_ros.console.requests import Points
-from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.outline import outline_of
+from dragstream_ros.masks.touched_region import touched_region
 
 
 def touched_outline(picture: np.ndarray, points_px: Points) -> Points:
     """The outline of what stands out around points of an (H, W, 3) uint8 RGB picture."""
-    return outline_of(grow_region(picture, *np.array(points_px)))
+    return outline_of(touched_region(picture, *np.array(points_px)))
 
 
 def brushed_outline(stroke: Points, *, radius_px: float, size: tuple[int, int]) -> Points:

@@ -20,6 +20,7 @@ LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
 LEAST_TOP_SHARE = 0.35      # of what is held
 LEAST_CREASE = 20.0         # mean step of colour across it, levels, below which there is none
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
+LEAN_SHARE = 0.08           # of the shorter side: what tells how an arm goes on beyond the rim
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
 
 
@@ -28,18 +29,21 @@ class Body:
     """layer: (4, H, W) in 0..1, the colours of the picture and where the thing is in it.
 
     Of what stands, that is its top; sides_px: how far down its sides go, 0: it is flat; shade:
-    their levels, in those of the top.
+    their levels, in those of the top. leans: how it goes on beyond the picture's rim, see
+    region.rim_leans.
     """
 
     layer: torch.Tensor
     sides_px: int = 0
     shade: float = 1.0
+    leans: torch.Tensor | None = None
 
     @classmethod
     def flat(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
         """What a mask (H, W) bool cuts out of a picture (H, W, 3) uint8 RGB."""
         colours = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-        return cls(torch.cat([colours, mask.float()[None]]))
+        return cls(torch.cat([colours, mask.float()[None]]),
+                   leans=region.rim_leans(mask, depth=round(LEAN_SHARE * min(mask.shape))))
 
     @classmethod
     def standing(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
@@ -59,7 +63,7 @@ class Body:
         """
         rows, columns = region.window_after(self.layer[3] > 0, pose)
         rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
-        top = region.warp_smoothly(self.layer, pose, (rows, columns))
+        top = region.warp_smoothly(self.layer, pose, (rows, columns), self.leans)
         if self.sides_px == 0:
             return (rows, columns), top
         shown = torch.zeros_like(top)
@@ -78,7 +82,7 @@ class Body:
         window = region.window_after(self.layer[3] > 0, pose)
         rows, columns = (torch.arange(size, dtype=torch.float32) for size in self.layer.shape[1:])
         y, x = torch.meshgrid(rows, columns, indexing='ij')
-        found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window)
+        found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window, self.leans)
         return window, found[:2].where(found[2] > 0.5, torch.nan)
 
 

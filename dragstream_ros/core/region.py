@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from dragstream_ros.core.drag import DragHandle, Pose, resize_points
 
+STEEPEST_LEAN = 2.0     # of what goes on beyond a rim, cells aside for each cell outwards
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellPose:
@@ -108,27 +110,62 @@ def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
 Window = tuple[slice, slice]
 
 
-def warp_smoothly(map_: torch.Tensor, pose: CellPose, window: Window) -> torch.Tensor:
-    """The map (C, h, w) after the motion, interpolated between cells; zero from outside.
+def warp_smoothly(
+    map_: torch.Tensor, pose: CellPose, window: Window, leans: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The map (C, h, w) after the motion, interpolated between cells; as its rim from outside.
 
     For what may be blended, such as pictures: it is right to a fraction of a cell. Only what is
-    then seen in the window (rows, columns) is returned.
+    then seen in the window (rows, columns) is returned. What touches the rim goes on beyond it, as
+    it leans there (rim_leans): an arm that comes further in shows more of itself.
     """
     h, w = map_.shape[-2:]
     x, y = _positions(h, w, map_.device)
-    source = torch.stack(_before(x[window], y[window], pose), -1)
-    grid = (source + 0.5) * 2 / source.new_tensor([w, h]) - 1
-    return functional.grid_sample(map_[None], grid[None], align_corners=False)[0]
+    x, y = _before(x[window], y[window], pose)
+    if leans is not None:
+        out_x, out_y = x - x.clamp(0, w - 1), y - y.clamp(0, h - 1)
+        x, y = (x - out_y.abs() * leans[1][(out_y > 0).long()],
+                y - out_x.abs() * leans[0][(out_x > 0).long()])
+    grid = (torch.stack([x, y], -1) + 0.5) * 2 / x.new_tensor([w, h]) - 1
+    return functional.grid_sample(
+        map_[None], grid[None], padding_mode='border', align_corners=False)[0]
+
+
+def rim_leans(mask: torch.Tensor, *, depth: int) -> torch.Tensor | None:
+    """How far aside a mask (h, w) bool goes beyond each rim it touches, for each cell outwards.
+
+    (2, 2) float32: left and right in y, top and bottom in x, 0 where it does not touch; None where
+    it touches none. It goes on as the middles of the outermost ``depth`` rows or columns do.
+    """
+    sides = [[mask, mask.flip(1)], [mask.T, mask.T.flip(1)]]
+    if not any(bool(side[:, 0].any()) for pair in sides for side in pair):
+        return None
+    return torch.tensor([[_lean(side[:, :depth]) for side in pair] for pair in sides])
+
+
+def _lean(strip: torch.Tensor) -> float:
+    """The slope of the middles of the columns of a mask (h, depth) bool, away from the first."""
+    cells = strip.float().sum(0)
+    there = int(cells.bool().long().cumprod(0).sum())   # columns from the rim to the first gap
+    if there < 2:
+        return 0.0
+    middles = (strip * torch.arange(len(strip))[:, None]).sum(0)[:there] / cells[:there]
+    inwards = torch.arange(there) - (there - 1) / 2
+    slope = float((inwards * middles).sum() / inwards.square().sum())
+    return -min(max(slope, -STEEPEST_LEAN), STEEPEST_LEAN)
 
 
 def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
     """The rows and columns of a map in which the mask (h, w) bool lies after the motion.
 
-    None of them for an empty mask, such as that of a handle that has left the picture.
+    None of them for an empty mask, such as that of a handle that has left the picture; all of them
+    for one that touches the rim, since nobody knows what of it comes in.
     """
     h, w = mask.shape
     if not mask.any():
         return slice(0, 0), slice(0, 0)
+    if mask[[0, -1]].any() or mask[:, [0, -1]].any():
+        return slice(0, h), slice(0, w)
     corner_x, corner_y = box_corners(mask).unbind(-1)
     x, y = _before(corner_x, corner_y, pose.back())
 

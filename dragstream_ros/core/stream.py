@@ -93,8 +93,8 @@ class DragStream:
     locate: called with the pushed command and an anchor's stamp when a prediction starts there;
         returns the command with its handles where they are in that frame (the core tracks
         nothing).  What it raises drops the drag and leaves ``step``.
-    grow: finds the region of a handle that came without one, such as masks.grow_region; without it,
-        that is the one cell the handle points at.
+    grow: finds the region of a handle that came without one, such as masks.touched_region; without
+        it, that is the one cell the handle points at.
     """
 
     def __init__(self, world_model: WorldModel, guidance: DragGuidanceConfig | None = None,

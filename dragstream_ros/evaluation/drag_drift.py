@@ -21,7 +21,7 @@ from dragstream_ros.evaluation.drag_systems import NO_RECTIFICATION
 from dragstream_ros.evaluation.frechet import frechet_distance
 from dragstream_ros.evaluation.held_out_scenes import Scene, SceneConfig, make_scenes
 from dragstream_ros.evaluation.metrics import gradient_energy
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 FAST = PROFILES['fast']
 SYSTEMS: dict[str, tuple[Control, DragGuidanceConfig]] = {
@@ -99,7 +99,7 @@ def _dragged_chunks(world_model: WorldModel, scene: Scene, name: str,
     control, guidance = SYSTEMS[name]
     stream = DragStream(
         world_model, guidance, StreamConfig(mode='free_running', control=control, seed=config.seed),
-        grow=grow_region)
+        grow=touched_region)
     stream.reset(scene.past, scene.stamps_ns())
     rows, columns = np.nonzero(scene.masks[0] == _largest(scene))
     here = np.array([columns.mean(), rows.mean()])

@@ -12,7 +12,7 @@ from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.evaluation.metrics import Estimate, slope_with_interval
 from dragstream_ros.evaluation.speed import drag_to_the_right
 from dragstream_ros.evaluation.table_film import camera_frames
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 WARM_UP_SHARE = 0.05    # of the chunks: caches fill, the allocator takes what it keeps
 
@@ -47,7 +47,7 @@ def measure_stream(
     pays for the real frames before it.
     """
     stream = DragStream(world_model, world_model.profiles[config.profile], stream_config,
-                        grow=grow_region)
+                        grow=touched_region)
     is_anchored = stream_config.mode == 'anchored'
     chunk_secs: list[float] = []
     resident: list[float] = []

@@ -8,7 +8,7 @@ import torch
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.held import Held, with_regions
 from dragstream_ros.evaluation.paint_over import paint_over
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 
 def paste_along(picture: np.ndarray, command: DragCommand, count: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def paste_along(picture: np.ndarray, command: DragCommand, count: int) -> np.nda
     picture: (H, W, 3) uint8 RGB, of command time.  The region is found as for every other system.
     """
     times_secs = np.linspace(0.0, command.duration_secs, count + 1)
-    held = Held.of(with_regions(command, picture, grow_region), picture, times_secs)
+    held = Held.of(with_regions(command, picture, touched_region), picture, times_secs)
     without = paint_over(picture, held.masks.any(0).numpy())
     frames = torch.from_numpy(without).permute(2, 0, 1).float().expand(count, -1, -1, -1) / 255
     pasted, _ = held.put(frames)

@@ -18,8 +18,8 @@ from dragstream_ros.evaluation.picture_files import read_picture, write_picture,
 from dragstream_ros.evaluation.plan_benchmark import REACHED_PX
 from dragstream_ros.evaluation.plan_cases import PlanCase, PlanCaseConfig, make_plan_cases
 from dragstream_ros.lanes import lanes_for
-from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
+from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.planning.candidates import Idea, ideas_over_scene
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig
 from dragstream_ros.planning.goal_distance import PlanningGoal
@@ -75,7 +75,7 @@ def plan_for(
     """Plan from frames (T, H, W, 3) of the model's size to a picture of it."""
     period_ns = round(world_model.frame_period_secs * 1e9)
     stream = DragStream(world_model, None, StreamConfig(control=args.control, seed=args.seed),
-                        grow=OncePerPicture(grow_region))
+                        grow=OncePerPicture(touched_region))
     stream.reset(past, [index * period_ns for index in range(len(past))])
     planner = Planner(
         StreamFutures(stream, past[-1], lanes=lanes_for(world_model)),

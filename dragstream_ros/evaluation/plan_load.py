@@ -13,8 +13,8 @@ from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.table_film import camera_film
 from dragstream_ros.lanes import lanes_for
-from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
+from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.planning.candidates import smooth_drag
 from dragstream_ros.planning.goal_distance import encoder_of
 from dragstream_ros.worker.frame_intake import ModelFrame
@@ -73,7 +73,7 @@ def _session(world_model: WorldModel, planning_share: float) -> PredictionSessio
         make_stream=lambda settings, locate: DragStream(
             world_model, DragGuidanceConfig.profile('fast'),
             StreamConfig(anchor_rate_hz=settings.anchor_rate_hz), locate,
-            OncePerPicture(grow_region)),
+            OncePerPicture(touched_region)),
         planning_share=planning_share, lanes=lanes_for(world_model),
         encode=encoder_of(world_model))
 

@@ -13,7 +13,7 @@ from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.machine import resident_bytes
 from dragstream_ros.evaluation.table_film import camera_film
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.memory import give_back_freed_memory
 from dragstream_ros.planning.candidates import smooth_drag
 
@@ -22,7 +22,7 @@ def measure_branches(world_model: WorldModel, *, n_branches: int) -> dict[str, f
     """Hold so many branches that are each a chunk on their way; bytes for each."""
     width, height = world_model.image_size
     film = camera_film((width, height), 10)
-    stream = DragStream(world_model, None, StreamConfig(), grow=grow_region)
+    stream = DragStream(world_model, None, StreamConfig(), grow=touched_region)
     stream.reset(film, [round(index * world_model.frame_period_secs * 1e9)
                          for index in range(len(film))])
 

@@ -14,8 +14,8 @@ from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import moving_pixels
 from dragstream_ros.evaluation.plan_cases import IMAGE_SIZE, PlanCase
 from dragstream_ros.lanes import Lanes
-from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import OncePerPicture
+from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.planning.candidates import Idea
 from dragstream_ros.planning.cross_entropy import CrossEntropyConfig
 from dragstream_ros.planning.future import Future
@@ -63,7 +63,7 @@ def _planned(control: Control | None, candidates: int) -> System:
         futures: Futures = SimulatedFutures(case)
         if control is not None:
             stream = DragStream(world_model, None, StreamConfig(control=control, seed=seed),
-                                grow=OncePerPicture(grow_region))
+                                grow=OncePerPicture(touched_region))
             stream.reset(case.past, case.stamps_ns())
             futures = StreamFutures(stream, case.past[-1], lanes=lanes)
         plan = _search(futures, case, candidates, seed)

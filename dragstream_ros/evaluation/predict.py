@@ -11,7 +11,7 @@ from dragstream_ros.core.drag_guidance import DragGuidanceConfig
 from dragstream_ros.core.rollout import Control
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.core.world_model import WorldModel
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 
 def predict_frames(
@@ -25,7 +25,7 @@ def predict_frames(
     stream = DragStream(
         world_model, guidance,
         StreamConfig(control=control, horizon_secs=count * world_model.frame_period_secs,
-                     seed=seed), grow=grow_region)
+                     seed=seed), grow=touched_region)
     stream.reset(past, stamps_ns)
     if command is not None:
         stream.push_drag(command)
@@ -44,7 +44,7 @@ def predict_edit(
     Without a command, as it was predicted at first. All else as for predict_frames.
     """
     stream = DragStream(world_model, guidance, StreamConfig(control=control, seed=seed),
-                        grow=grow_region)
+                        grow=touched_region)
     stream.reset(past, stamps_ns)
     chunk = stream.step()
     if command is not None:

@@ -19,7 +19,7 @@ from dragstream_ros.core.world_model import WorldModel
 from dragstream_ros.evaluation.metrics import percentiles
 from dragstream_ros.evaluation.table_film import camera_frames
 from dragstream_ros.lanes import inference_lanes, open_inference_lanes
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 PARTS = ('encode', 'condition', 'denoise', 'guide', 'commit', 'decode')
 DRAG_PX = 20.0
@@ -68,7 +68,7 @@ def time_system(
     stream = DragStream(
         world_model, world_model.profiles[config.profile],
         StreamConfig(control=control or 'conditioned', anchor_rate_hz=config.anchor_rate_hz,
-                     horizon_secs=config.horizon_secs), grow=grow_region)
+                     horizon_secs=config.horizon_secs), grow=touched_region)
     times = _Times(config)
     for frame, stamp_ns in camera_frames(world_model.image_size, rate_hz=config.camera_rate_hz):
         started = time.perf_counter()

@@ -13,6 +13,8 @@ neighbours or lose white on white; docs/decisions/region_segmenter.md has the nu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
@@ -46,7 +48,12 @@ def grow_region(
     region = _grown(image, point_px)
     if region is None:
         return _disc(image.shape[:2], point_px, fallback_radius_px)
-    for found in (_grown(image, further) for further in further_px):
+    return joined(region, (_grown(image, further) for further in further_px))
+
+
+def joined(region: np.ndarray, further: Iterable[np.ndarray | None]) -> np.ndarray:
+    """A region (H, W) bool with those around further points that touch it and are not too large."""
+    for found in further:
         if (found is not None and found.sum() <= MOST_LARGER * region.sum()
                 and (_with_rim(region) & found).any()):
             region = region | found

@@ -7,7 +7,13 @@ from pathlib import Path
 from dragstream_ros.share import config_file
 from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.training.own_robot import fit_own_robot
-from dragstream_ros.training.stages import STAGES, StagesConfig, TabletopConfig, read_config
+from dragstream_ros.training.stages import (
+    STAGES,
+    TABLETOP_STAGES,
+    StagesConfig,
+    TabletopConfig,
+    read_config,
+)
 from dragstream_ros.training.tabletop import train_tabletop
 from dragstream_ros.whole_file import remove_partial_files
 
@@ -27,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "recordings, each one's last Nth (default: %(default)s)")
     parser.add_argument('--folder', type=Path, default=Path('output/training'),
                         help='checkpoints, curves and the result, and a cache of what is simulated')
-    parser.add_argument('--from', dest='first', choices=STAGES,
+    parser.add_argument('--from', dest='first', choices=TABLETOP_STAGES,
                         help='do this stage and those after it anew; without it, a training that '
                              'was stopped or killed goes on where it was')
 
@@ -46,6 +52,8 @@ def _train(args: argparse.Namespace) -> Path:
     args.folder.mkdir(parents=True, exist_ok=True)
     remove_partial_files(args.folder)
     if recordings:
+        if args.first and args.first not in STAGES:
+            raise TrainingError(f'--from {args.first} is for the simulated tabletop alone.')
         return fit_own_robot(recordings, args.folder, read_config(path, StagesConfig()), args.first,
                              hold_out_every=args.hold_out_every, image_topic=args.image_topic)
     return train_tabletop(args.folder, read_config(path, TabletopConfig()), args.first)

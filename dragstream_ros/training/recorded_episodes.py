@@ -21,7 +21,7 @@ from dragstream_ros.evaluation.footage.open_footage import open_footage
 from dragstream_ros.evaluation.footage.shots import ModelClock
 from dragstream_ros.evaluation.footage.windows import BLANK_BELOW_LEVELS
 from dragstream_ros.evaluation.image_bag import BagError
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.masks.track_points import track_through
 from dragstream_ros.training.episodes import SeenFlow, Tracks
 from dragstream_ros.training.errors import TrainingError
@@ -82,7 +82,7 @@ class RecordedEpisode:
         return self._moving[index]
 
     def thing_at(self, index: int, point_px: np.ndarray) -> np.ndarray:
-        return grow_region(self.frames[index], point_px)
+        return touched_region(self.frames[index], point_px)
 
     def flow_back(self, now: int, before: int, *, stride: int) -> SeenFlow:
         assert stride == STRIDE, 'flow is not kept in other places'

@@ -25,10 +25,12 @@ from dragstream_ros.training.train_autoencoder import (
 )
 from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
 from dragstream_ros.training.train_flow import FlowTraining, train_flow
+from dragstream_ros.training.train_things import ThingTraining
 from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 STAGES = ('autoencoder', 'flow', 'dynamics')
+TABLETOP_STAGES = (*STAGES, 'things')       # the last needs the simulation's masks
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class StagesConfig:
 class TabletopConfig(StagesConfig):
     """What config/train_tabletop.yaml says: also what the model is, and what is simulated."""
 
+    things: ThingTraining = ThingTraining()
     sigmas: tuple[float, ...] = (0.5,)
     episodes: EpisodeConfig = EpisodeConfig()
 
@@ -92,12 +95,12 @@ def begin(folder: Path, settings: Mapping[str, Any], first: str | None) -> None:
     settings = json.loads(json.dumps(settings))     # as it is read back
     path = folder / 'settings.json'
     before = json.loads(path.read_text()) if path.is_file() else settings
-    anew = STAGES[STAGES.index(first):] if first else ()
+    anew = TABLETOP_STAGES[TABLETOP_STAGES.index(first):] if first else ()
     for part in settings:
         if part not in anew and before.get(part) != settings[part]:
             raise TrainingError(
                 f'{folder} was begun with other settings of {part}. Use another --folder' + (
-                    f', or --from {part} to do it anew.' if part in STAGES else '.'))
+                    f', or --from {part} to do it anew.' if part in TABLETOP_STAGES else '.'))
     for stage in anew:
         Loop(folder, stage).forget()
     with whole_file(path) as partial:

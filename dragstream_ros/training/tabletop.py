@@ -1,4 +1,4 @@
-"""From nothing to the bundled weights, on the simulation alone."""
+"""From nothing to the bundled weights, on the simulation alone: the model, and what things are."""
 from __future__ import annotations
 
 import os
@@ -8,8 +8,11 @@ from pathlib import Path
 import torch
 
 from dragstream_ros.training.checkpoint import save_model
+from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.simulated_episodes import load_episodes, make_episodes
 from dragstream_ros.training.stages import TabletopConfig, begin, train_stages
+from dragstream_ros.training.thing_module import ThingModule
+from dragstream_ros.training.train_things import save_things, train_things
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 
@@ -19,8 +22,11 @@ def train_tabletop(folder: Path, config: TabletopConfig, first: str | None) -> P
     make_episodes(folder / 'episodes', config.episodes, workers=os.cpu_count() or 1)
     torch.manual_seed(0)
     model = TabletopWorldModel(sigmas=config.sigmas)
-    train_stages(model, load_episodes(folder / 'episodes', config.episodes), config, folder,
-                 anew=True)
-    return save_model(model, folder, {
-        'trained_on': 'the simulated tabletop of this package, nothing else',
-        'settings': asdict(config)})
+    episodes = load_episodes(folder / 'episodes', config.episodes)
+    train_stages(model, episodes, config, folder, anew=True)
+    things = ThingModule()
+    train_things(things, episodes, config.things, Loop(folder, 'things'))
+    card = {'trained_on': 'the simulated tabletop of this package, nothing else',
+            'settings': asdict(config)}
+    save_things(things, folder, card)
+    return save_model(model, folder, card)

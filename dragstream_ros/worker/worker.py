@@ -146,10 +146,10 @@ def _timed(world_model: Any, setup: Setup, connection: Connection) -> Pace | Non
 def _stream_maker(pace: Pace) -> MakeStream:
     """Streams that are dragged by DragStream, as fast as the pace allows."""
     from dragstream_ros.core.stream import DragStream, StreamConfig
-    from dragstream_ros.masks.grow_region import grow_region
     from dragstream_ros.masks.once_per_picture import OncePerPicture
+    from dragstream_ros.masks.touched_region import touched_region
 
-    grow = OncePerPicture(grow_region)
+    grow = OncePerPicture(touched_region)
 
     def make_stream(settings: StreamSettings, locate: Locate) -> Stream:
         config = StreamConfig(

@@ -20,7 +20,7 @@ from dragstream_ros.evaluation.footage.windows import Window
 from dragstream_ros.evaluation.footage.yardsticks import constant_flow, copy_last
 from dragstream_ros.evaluation.machine import peak_resident_bytes
 from dragstream_ros.evaluation.whole_latents import through_autoencoder, whole_length
-from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.touched_region import touched_region
 
 DIGITS = 5      # of what is written; the last bits of a float say nothing
 
@@ -135,7 +135,7 @@ class Judge:
             self.world_model, self.world_model.profiles[config.profile],
             StreamConfig(control=config.control, seed=config.seed,
                          horizon_secs=count * self.world_model.frame_period_secs),
-            grow=grow_region)
+            grow=touched_region)
         started = time.perf_counter()
         # As many as end with the newest one, or the model would start from one before it.
         known = whole_length(len(window.past), self.world_model.frames_per_latent)

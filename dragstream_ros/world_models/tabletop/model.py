@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import repeat
@@ -162,10 +162,12 @@ class TabletopWorldModel(nn.Module):
         latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w); seen:
         what the newest frame was cut from.
         """
-        flow = self.flow(latents.flatten(0, 1)[None], maps)
+        flow, cut = at_once(_call, (
+            partial(self.flow, latents.flatten(0, 1)[None], maps),
+            partial(SeenPicture.of, newest) if seen is None else lambda: seen))
         cell_px = self.image_size[0] / self.latent_shape[2]
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
-                             seen)
+                             cut)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -280,6 +282,10 @@ class TabletopWorldModel(nn.Module):
         # Channels last: convolutions and norms are up to a fifth faster on a CPU.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.eval().requires_grad_(False)
+
+
+def _call(make: Callable[[], Any]) -> Any:
+    return make()
 
 
 def _horizon(value: Any) -> float | None:

@@ -21,7 +21,7 @@ from dragstream_ros.world_models.tabletop.seen_picture import grid
 MOVES_PX = 0.7          # on the average; what moves less is as well carried pixel by pixel
 LEAST_SEEN_PX = 12      # of a piece in a frame, for a motion to be fitted
 LARGEST_SHARE = 0.2     # of the picture; what is larger is background
-MISFIT_PX = 4.0         # mean, beyond which a piece is of several bodies: its flow is kept
+MISFIT_PX = 8.0         # mean, beyond which a piece is of several bodies: its flow is kept
 STIFFNESS_PX2 = 60.0    # against turning: what a piece of few pixels says of that is little
 BEYOND_PX = 40          # the border, at most, what touches it goes on
 ROUNDS = 4              # of the fit; what does not follow the others counts less in the next

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from dragstream_ros.core.region import dilate
-from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.masks.once_per_picture import OncePerPicture
+from dragstream_ros.masks.thing_pieces import thing_pieces
 
-_pieces_of = OncePerPicture(colour_pieces)
+_pieces_of = OncePerPicture(thing_pieces)
 
 
 @dataclass(frozen=True, eq=False)

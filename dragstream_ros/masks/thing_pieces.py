@@ -1,0 +1,49 @@
+"""Pieces of one colour, those of one thing joined: what moves as one, as far as that is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from dragstream_ros.masks.colour_pieces import colour_pieces
+from dragstream_ros.masks.thing_finder import ThingFinder
+
+SHARED = 0.5        # of a piece, what a touch of another one finds where both are of one thing
+
+
+def thing_pieces(picture: np.ndarray) -> np.ndarray:
+    """The piece (H, W) int32, from 1 on, that each pixel of (H, W, 3) uint8 RGB belongs to."""
+    labels, finder = colour_pieces(picture), ThingFinder.of(picture)
+    count = int(labels.max()) + 1
+    size_px = np.bincount(labels.ravel(), minlength=count)
+    # Of the second piece, the share that a touch of the first finds; none is 0.
+    finds = np.zeros((count, count))
+    likely = finder.likelihood(*_innermost(labels, count))
+    for piece, mask in enumerate(likely > 0, 1):
+        finds[piece] = np.bincount(labels[mask], minlength=count) / np.maximum(size_px, 1)
+    return _joined((finds > SHARED) & (finds.T > SHARED))[labels]
+
+
+def _innermost(labels: np.ndarray, count: int) -> list[np.ndarray]:
+    """Of each piece from 1 on the pixel (x, y) that is farthest from what is not of it."""
+    edge = np.zeros(labels.shape, bool)
+    for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        differ = labels[here] != labels[there]
+        edge[here] |= differ
+        edge[there] |= differ
+    inside = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L1, 3).ravel()
+    order = np.lexsort((inside, labels.ravel()))    # of each piece the last one is innermost
+    last = np.searchsorted(labels.ravel()[order], np.arange(1, count), side='right') - 1
+    y, x = np.unravel_index(order[last], labels.shape)
+    return list(np.stack([x, y], -1))
+
+
+def _joined(alike: np.ndarray) -> np.ndarray:
+    """For n pieces one number (n,) int32 each, the same for those that are alike (n, n) bool.
+
+    Also for those that are alike by way of others.
+    """
+    reached, before = alike | np.eye(len(alike), dtype=bool), np.zeros_like(alike)
+    while (reached != before).any():
+        before, reached = reached, (reached.astype(np.float32) @ reached) > 0
+    return reached.argmax(1).astype(np.int32)
