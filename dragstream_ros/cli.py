@@ -8,6 +8,8 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
+from dragstream_ros.blas import keep_blas_to_one_thread
+
 # A sub-command is a module with add_arguments(parser) and main(args). Only the one asked for is
 # imported, so that --help answers at once: most of them import torch.
 COMMANDS = {
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: as typed after ``dragstream``; None: of this process
     :returns: the exit status, 0 for success
     """
+    keep_blas_to_one_thread()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog='dragstream', description="Drag in a robot's camera picture, get predicted video."
