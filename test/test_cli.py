@@ -1,5 +1,6 @@
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 
@@ -40,3 +41,16 @@ def test_the_status_of_a_command_is_that_of_the_program(monkeypatch):
     monkeypatch.setattr(module, 'main', lambda args: 3 if args.name == 'demo' else 0)
     assert cli.main(['run', 'demo']) == 3
     assert cli.main(['run', 'predictor']) == 0
+
+
+@pytest.mark.parametrize(('said', 'threads'), [(None, '1'), ('3', '3')])
+@pytest.mark.parametrize('start', ['import dragstream_ros.nodes', 'cli.main(["models"])'])
+def test_linear_algebra_has_one_thread_unless_somebody_says_otherwise(start, said, threads):
+    environment = {key: value for key, value in os.environ.items() if 'NUM_THREADS' not in key}
+    if said:
+        environment['OPENBLAS_NUM_THREADS'] = said
+    program = f'import os\nfrom dragstream_ros import cli\n{start}\n' \
+        'print(os.environ["OPENBLAS_NUM_THREADS"])'
+    run = subprocess.run([sys.executable, '-c', program], env=environment, text=True,
+                         capture_output=True, check=True)
+    assert run.stdout.split()[-1] == threads
