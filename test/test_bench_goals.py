@@ -23,6 +23,7 @@ def stub_is_found(ros_domain, monkeypatch, request):
     monkeypatch.setenv('PYTHONPATH', str(request.path.parent))
 
 
+@pytest.mark.alone  # two rates are compared, of different moments
 def test_no_goal_is_lost_whatever_happens_to_it_and_the_live_stream_goes_on():
     found = run_plan_goals(SOME)
     assert found['lost'] == 0 and sum(found['codes'].values()) == SOME.goals
