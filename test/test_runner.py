@@ -17,6 +17,7 @@ NODE = """
 import json, os, pathlib, signal, subprocess, sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 class Small(LifecycleNode):
@@ -48,6 +49,10 @@ if os.environ.get('STUBBORN'):
 try:
     rclpy.spin(node)
 except (KeyboardInterrupt, ExternalShutdownException):
+    node.tell('interrupted')
+except RCLError:
+    if rclpy.ok():  # no signal, which between two waits makes the next one fail
+        raise
     node.tell('interrupted')
 """  # noqa: E501
 
