@@ -15,6 +15,7 @@ from dragstream_ros.training.thing_module import ThingModule
 from dragstream_ros.training.train_things import (
     ThingTraining,
     draw_sample,
+    draw_touches,
     overlap_of,
     parts_of,
     save_things,
@@ -46,15 +47,13 @@ def test_an_arm_is_one_part_and_a_lid_one_of_its_own():
 
 
 def test_a_touch_of_the_body_means_all_of_it_and_of_the_lid_the_lid_alone():
-    rng, meant = np.random.default_rng(0), {}
-    for _ in range(40):
-        _, touches, masks = draw_sample([table()], ThingTraining(), rng)
-        for _, mask in zip(touches, masks, strict=True):
-            meant.setdefault(int(mask.any()), []).append(mask)
-    for mask in meant[1]:
-        rows, columns = np.nonzero(mask)
-        assert len(rows) >= 12 and np.ptp(columns) < 90
-    assert len(meant[0]) > 10, 'the table is touched, too, and is no thing'
+    parts = parts_of(table(), 0)
+    meant = {0: np.zeros_like(parts, bool), 2: parts == 2, 6: parts >= 6, 7: parts == 7}
+    touches, masks = draw_touches(parts, ThingTraining(touches=60), np.random.default_rng(0))
+    touched = [int(parts[y, x]) for x, y in touches]
+    assert set(touched) == set(meant)
+    assert all(np.array_equal(mask, meant[part])
+               for part, mask in zip(touched, masks, strict=True))
 
 
 def test_samples_are_as_their_seed_says():

@@ -11,7 +11,7 @@ from dragstream_ros.masks.touched_region import touched_region
 
 
 def touched_outline(picture: np.ndarray, points_px: Points) -> Points:
-    """The outline of what stands out around points of an (H, W, 3) uint8 RGB picture."""
+    """The outline of what is touched at points of an (H, W, 3) uint8 RGB picture."""
     return outline_of(touched_region(picture, *np.array(points_px)))
 
 

@@ -50,7 +50,7 @@ def train_things(module: ThingModule, episodes: Sequence[SimulatedEpisode], conf
                  loop: Loop) -> None:
     rng = loop.rng
     shown = [episode.frames[0] for episode in episodes[:3]]
-    touched = [_draw_touches(parts_of(episode, 0), config, np.random.default_rng(1))[0][:6]
+    touched = [draw_touches(parts_of(episode, 0), config, np.random.default_rng(1))[0][:6]
                for episode in episodes[:3]]
 
     def pictures() -> Strips:
@@ -110,7 +110,7 @@ def draw_sample(episodes: Sequence[SimulatedEpisode], config: ThingTraining,
         frame = np.repeat(frame.mean(-1, keepdims=True), 3, -1)
     noise = rng.normal(rng.uniform(-LIGHT, LIGHT), rng.uniform(0, NOISE), frame.shape)
     frame = np.clip(frame + noise, 0, 255).astype(np.uint8)
-    return frame, *_draw_touches(parts, config, rng)
+    return frame, *draw_touches(parts, config, rng)
 
 
 def _moved(frame: np.ndarray, parts: np.ndarray, rng: np.random.Generator,
@@ -131,7 +131,7 @@ def _moved(frame: np.ndarray, parts: np.ndarray, rng: np.random.Generator,
                            flags=cv2.INTER_NEAREST))
 
 
-def _draw_touches(parts: np.ndarray, config: ThingTraining,
+def draw_touches(parts: np.ndarray, config: ThingTraining,
                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Touches (N, 2) int64, (x, y), on all parts alike, and what each means, (N, H, W) bool."""
     sizes = np.bincount(parts.ravel())
