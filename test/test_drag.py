@@ -22,8 +22,10 @@ from dragstream_ros.core.drag import (
     position_at,
     resize_points,
     shift,
-    with_horizon,
 )
+from dragstream_ros.core.table_view import TableView, seen_in
+
+FAR, NEAR = TableView(horizon=-0.5), TableView(horizon=0.5)
 
 
 def handle(*points, **changes) -> DragHandle:
@@ -139,7 +141,7 @@ def test_progressive_targets_grow_and_the_last_is_the_whole_motion():
 
 def test_what_comes_nearer_on_a_plane_grows_as_far_as_it_comes_from_the_horizon():
     # 100 rows below the horizon when it is grabbed, 150 in the end, 80 half-way up.
-    down, up = (with_horizon(command(handle((10, 59.5), (10, y))), -0.5).handles[0]
+    down, up = (seen_in(FAR, command(handle((10, 59.5), (10, y)))).handles[0]
                 for y in (109.5, 39.5))
     pose = pose_at(down, 1.0, 1.0)
     assert pose.scale == pytest.approx(1.5)
@@ -151,17 +153,49 @@ def test_what_comes_nearer_on_a_plane_grows_as_far_as_it_comes_from_the_horizon(
 
 def test_without_a_horizon_or_above_it_things_keep_their_size():
     drag = command(handle((10, 20), (10, 70)))
-    assert with_horizon(drag, None) is drag
-    in_the_sky = with_horizon(drag, 0.5).handles[0]
+    assert seen_in(None, drag) is drag
+    in_the_sky = seen_in(NEAR, drag).handles[0]
     assert pose_at(in_the_sky, 1.0, 1.0).scale == 1.0
-    assert pose_at(with_horizon(command(handle((10, 70), (10, 0))), 0.5).handles[0], 1.0, 1.0
-                   ).scale == SMALLEST_SCALE
+    beyond = seen_in(NEAR, command(handle((10, 70), (10, 0)))).handles[0]
+    assert pose_at(beyond, 1.0, 1.0).scale == SMALLEST_SCALE
+
+
+def test_what_turns_on_a_plane_goes_round_in_an_ellipse():
+    # Seen at 30 degrees, in the middle of the picture, a circle is half as high as it is wide.
+    drag = seen_in(TableView(horizon=-1.0, tilt_deg=30),
+                   command(rotation((60, 39.5), (50, 44.5), centre=(50.0, 39.5))))
+    pose = pose_at(drag.handles[0], 1.0, 1.0)
+    assert pose.angle_rad == pytest.approx(math.pi / 2)
+    np.testing.assert_allclose(
+        pose.apply(np.array([[60, 39.5], [50, 44.5], [50, 39.5]])),
+        [(50, 44.5), (40, 39.5), (50, 39.5)], atol=1e-9)
+
+
+def test_a_plane_looks_flatter_farther_away_and_from_lower():
+    seen = TableView(horizon=-1.0, tilt_deg=30)
+    assert [seen.flatness(y) for y in (-1.0, 0.0, 0.5, 0.95)] == pytest.approx(
+        [0.1, 1 / 3, 0.5, 0.65])
+    assert TableView(horizon=-100.0, tilt_deg=90).flatness(0.3) == pytest.approx(1.0, abs=0.01)
+    assert FAR.flatness(0.0) == 1.0     # nobody has said from how high
+
+
+def test_a_model_says_how_its_camera_sees_the_table_or_what_is_wrong_with_that():
+    assert TableView.of(None, None) is None
+    assert TableView.of(-1, 40) == TableView(horizon=-1, tilt_deg=40)
+    assert TableView.of(2, None) == TableView(horizon=2)
+    for wrong in (('far', None), (math.nan, None), (True, None), (-1, '40')):
+        with pytest.raises(ValueError, match='must be a number or null'):
+            TableView.of(*wrong)
+    for wrong in ((None, 40), (0.6, 40), (-1, 0), (-1, 91)):
+        with pytest.raises(ValueError, match='looks down by 0 to 90 degrees'):
+            TableView.of(*wrong)
 
 
 @pytest.mark.parametrize('pose', [
     Pose(delta_px=np.array([3.0, -4.0])),
     Pose(delta_px=np.zeros(2), angle_rad=0.7, centre_px=np.array([5.0, 6.0])),
     Pose(delta_px=np.array([3.0, -4.0]), scale=1.3, centre_px=np.array([5.0, 6.0])),
+    Pose(delta_px=np.zeros(2), angle_rad=0.7, centre_px=np.array([5.0, 6.0]), flatness=0.6),
 ])
 def test_a_motion_can_be_undone(pose):
     points = np.array([[0.0, 0.0], [7.0, -2.0]])
@@ -171,7 +205,7 @@ def test_a_motion_can_be_undone(pose):
 def test_half_a_way_grown_it_goes_on_from_there():
     mask = np.zeros((80, 100), bool)
     mask[20:30, 40:50] = True
-    grabbed = with_horizon(command(handle((44.5, 24.5), (44.5, 64.5), mask=mask)), -0.5)
+    grabbed = seen_in(FAR, command(handle((44.5, 24.5), (44.5, 64.5), mask=mask)))
     later = advance(grabbed, 0.5).handles[0]
     assert later.mask.sum() == pytest.approx(100 * (85 / 65) ** 2, rel=0.2)
     now, then = pose_at(grabbed.handles[0], 1.0, 1.0).scale, pose_at(later, 0.5, 0.5).scale

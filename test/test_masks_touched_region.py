@@ -103,9 +103,23 @@ def test_any_size_and_any_corner_gives_a_region_that_is_not_empty(size):
 def test_the_colours_of_one_thing_are_one_piece_and_things_stay_apart(scenes):
     whole, apart = [], []
     for scene in scenes:
-        pieces = thing_pieces(scene.frames[0])
+        pieces = thing_pieces(scene.frames[0]).labels
         mostly = [np.bincount(pieces[true]).argmax() for _, _, true in touches(scene)]
         whole += [(pieces[true] == piece).mean()
                   for piece, (_, _, true) in zip(mostly, touches(scene), strict=True)]
         apart.append(len(set(mostly)) / len(mostly))
     assert np.mean(whole) > 0.8 and np.mean(apart) > 0.9
+
+
+def test_arms_are_what_reaches_into_the_picture(scenes):
+    found, true = (np.stack(masks) for masks in zip(*(
+        (thing_pieces(scene.frames[0]).arms > 0,
+         np.isin(scene.masks[0], [number for number, thing in enumerate(scene.things, 1)
+                                  if thing.kind == 'gripper'])) for scene in scenes)))
+    assert iou(found, true) > 0.85
+
+
+def test_where_nothing_is_known_there_are_no_arms():
+    checks = np.indices((128, 128)).sum(0) // 16 % 2 * 60 + 80
+    table = np.repeat(checks[..., None], 3, -1).astype(np.uint8)
+    assert not thing_pieces(table).arms.any()

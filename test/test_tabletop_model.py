@@ -1,6 +1,7 @@
 """The bundled world model's streaming: its cache, its positions, its limits, its files."""
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.held import Held
+from dragstream_ros.core.table_view import TableView
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.tabletop.dynamics import attend, flat
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
@@ -178,24 +180,29 @@ def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:
     loaded = TabletopWorldModel.load(tmp_path)
     frames = np.random.default_rng(0).integers(0, 255, (2, 128, 128, 3)).astype(np.uint8)
     assert torch.allclose(loaded.encode(frames), model.encode(frames), atol=0.05)
-    assert loaded.horizon == model.horizon
+    assert loaded.table_view == model.table_view
 
 
-def write_horizon(model, folder, written: str) -> None:
+def write_view(model, folder, **says) -> None:
     path = model.save(folder, card={}).with_suffix('.json')
-    path.write_text(
-        path.read_text().replace(f'"horizon": {model.horizon}', f'"horizon": {written}'))
+    path.write_text(json.dumps(json.loads(path.read_text()) | says))
 
 
-@pytest.mark.parametrize(('written', 'found'), [('-0.5', -0.5), ('null', None), ('2', 2)])
-def test_where_the_horizon_is_stands_in_the_configuration(model, tmp_path, written, found) -> None:
-    write_horizon(model, tmp_path, written)
-    assert TabletopWorldModel.load(tmp_path).horizon == found
+@pytest.mark.parametrize(('says', 'found'), [
+    ({'horizon': -0.5, 'tilt_deg': 40}, TableView(horizon=-0.5, tilt_deg=40)),
+    ({'horizon': 2, 'tilt_deg': None}, TableView(horizon=2)),
+    ({'horizon': None, 'tilt_deg': None}, None)])
+def test_how_the_table_is_seen_stands_in_the_configuration(model, tmp_path, says, found) -> None:
+    write_view(model, tmp_path, **says)
+    loaded = TabletopWorldModel.load(tmp_path)
+    assert loaded.table_view == found
+    loaded.save(tmp_path, card={})
+    assert TabletopWorldModel.load(tmp_path).table_view == found
 
 
-def test_a_horizon_that_is_no_number_is_said(model, tmp_path) -> None:
-    for written in ('"far"', 'NaN', 'true'):
-        write_horizon(model, tmp_path, written)
+def test_a_view_that_cannot_be_is_said(model, tmp_path) -> None:
+    for horizon in ('far', float('nan'), True):
+        write_view(model, tmp_path, horizon=horizon)
         with pytest.raises(DragStreamError, match='must be a number or null'):
             TabletopWorldModel.load(tmp_path)
 

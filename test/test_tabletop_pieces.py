@@ -152,7 +152,7 @@ def test_where_a_pixel_comes_from_adds_up_over_chunks() -> None:
     seen = SeenPicture.of(picture())
     hidden = np.zeros((1, 128, 128), bool)
     for _ in range(2):
-        found = seen.origins(np.full((1, 2, 128, 128), 3.0, np.float32), hidden)
+        found = seen.origins(np.full((1, 2, 128, 128), 3.0, np.float32), hidden, NOTHING)
         seen = replace(seen, origin=found[0])
     assert seen.origin[:, 60, 60] == pytest.approx((54.0, 54.0))
     assert np.isnan(seen.origin[:, 2, 2]).all()     # came in from outside
@@ -164,7 +164,7 @@ def test_what_was_hidden_or_made_anew_comes_from_nowhere() -> None:
     redone = np.zeros((128, 128), bool)
     redone[20, 30] = True
     seen = SeenPicture.of(picture()).without(redone)
-    found = seen.origins(np.full((1, 2, 128, 128), 2.0, np.float32), hidden)[0]
+    found = seen.origins(np.full((1, 2, 128, 128), 2.0, np.float32), hidden, NOTHING)[0]
     assert np.isnan(found[:, 60, 60]).all() and np.isnan(found[:, 22, 32]).all()
     assert found[:, 61, 61] == pytest.approx((59.0, 59.0))
 
@@ -172,7 +172,7 @@ def test_what_was_hidden_or_made_anew_comes_from_nowhere() -> None:
 def test_what_a_drag_takes_is_gone_from_what_was_seen() -> None:
     seen = SeenPicture.of(picture())
     seen = replace(seen, origin=seen.origins(np.full((1, 2, 128, 128), 4.0, np.float32),
-                                             np.zeros((1, 128, 128), bool))[0])
+                                             NOTHING[None], NOTHING)[0])
     left = np.zeros((128, 128), bool)
     left[54:74, 44:74] = True                       # the box, as it is now
     gone = seen.gone_by(left)
@@ -239,3 +239,74 @@ def test_what_a_thing_has_passed_in_front_of_shows_again() -> None:
     assert seen.origin[:, 60, 50] == pytest.approx((50.0, 60.0))
     # What was behind it at first was never seen, and is no red box.
     assert newest[52:68, 12:28, 0].max() < 160
+
+
+def table_with_an_arm() -> tuple[np.ndarray, SeenPicture]:
+    """Grey, with an arm from the left over its middle, and a red box of 20 x 20 px above it."""
+    pixels = np.full((128, 128, 3), 100, np.uint8)
+    pixels[20:40, 50:70] = (220, 30, 30)
+    arms = np.zeros((128, 128), np.int32)
+    arms[56:72, :90] = 1
+    pixels[arms > 0] = (30, 30, 220)
+    seen = SeenPicture.of(pixels)
+    return pixels, replace(seen, pieces=replace(seen.pieces, arms=arms))
+
+
+def dragged_down(pixels: np.ndarray, seen: SeenPicture, way_px: float, *, flow_px: float = 20.0,
+                 ) -> FirstGuess:
+    """The box goes down; by the flow the arm, and all else, goes to the right."""
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(60.0, 30.0), (60.0, 30.0 + way_px)]),
+                            mask=pixels[..., 0] > 200),))
+    flow = torch.zeros(5, 3, 64, 64)
+    flow[:, 0] = flow_px
+    return FirstGuess.of(
+        pixels, flow[:, :2], flow[:, 2:], Held.of(command, pixels, np.linspace(0, 1, 6)), seen)
+
+
+def test_an_arm_that_a_thing_passes_below_stays_and_hides_it() -> None:
+    pixels, seen = table_with_an_arm()
+    guess = dragged_down(pixels, seen, 30.0)                # its lower half below the arm's upper
+    last = (255 * guess.frames[-1].permute(1, 2, 0)).round().numpy()
+    assert np.array_equal(last[56:72, :90], pixels[56:72, :90])
+    assert (last[51:55, 51:69, 0] > 200).all() and (last[20:40, 50:70, 0] < 150).all()
+    assert (last[74:100, :, 2] < 150).all()                 # and it is nowhere else
+    assert (guess.settled[-1, 0, 56:72, :90] == 1).all()
+    assert np.array_equal(guess.seen.origin[:, 64, 60], (60, 64))
+    # Below it and out again.
+    out = (255 * dragged_down(pixels, seen, 60.0).frames[-1].permute(1, 2, 0)).round().numpy()
+    assert (out[82:98, 52:68, 0] > 200).all()
+    assert np.array_equal(out[56:72, :90], pixels[56:72, :90])
+
+
+def test_an_arm_that_a_thing_does_not_pass_goes_where_the_flow_has_it() -> None:
+    pixels, seen = table_with_an_arm()
+    last = dragged_down(pixels, seen, 10.0).frames[-1].numpy()
+    assert last[2, 60:68, 95:105].min() > 0.8
+
+
+def test_an_arm_around_a_thing_carries_it() -> None:
+    pixels, seen = table_with_an_arm()
+    arms = seen.pieces.arms.copy()
+    for finger in (np.s_[26:56, 44:50], np.s_[26:56, 70:76]):
+        arms[finger], pixels[finger] = 1, (30, 30, 220)
+    seen = SeenPicture.of(pixels)
+    seen = replace(seen, pieces=replace(seen.pieces, arms=arms))
+    last = dragged_down(pixels, seen, 30.0).frames[-1].numpy()
+    assert last[2, 60:68, 95:105].min() > 0.8               # it went with the flow
+    assert last[0, 52:68, 52:68].min() > 0.8                # and the thing is before it, as it was
+
+
+def test_an_arm_that_is_dragged_itself_does_not_stay() -> None:
+    pixels, seen = table_with_an_arm()
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(60.0, 30.0), (60.0, 60.0)]),
+                            mask=pixels[..., 0] > 200),
+                 DragHandle(path_px=np.array([(80.0, 64.0), (80.0, 94.0)]),
+                            mask=pixels[..., 2] > 200)))
+    still = torch.zeros(5, 3, 64, 64)
+    last = FirstGuess.of(pixels, still[:, :2], still[:, 2:],
+                         Held.of(command, pixels, np.linspace(0, 1, 6)), seen).frames[-1].numpy()
+    assert last[2, 88:100, 5:85].min() > 0.8 and last[2, 58:70, 75:85].max() < 0.5

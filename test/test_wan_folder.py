@@ -49,7 +49,7 @@ def cut_short(folder: Path) -> None:
     (lambda f: configure(f, sigmas=[0.5, 1.0]), 'UNREADABLE', 'sigmas'),
     (lambda f: configure(f, sigmas=[1.0, float('nan')]), 'UNREADABLE', 'sigmas'),
     (lambda f: configure(f, window=6), 'UNREADABLE', 'window'),
-    (lambda f: configure(f, horizon='far'), 'UNREADABLE', 'horizon must be a number'),
+    (lambda f: configure(f, horizon='far'), 'UNREADABLE', 'must be a number'),
     (lambda f: configure(f, window=21.5), 'UNREADABLE', 'whole numbers'),
     (lambda f: configure(f, latents_per_chunk=3.0), 'UNREADABLE', 'whole numbers'),
     (lambda f: configure(f, guided_step=4), 'UNREADABLE', 'guided_step'),

@@ -19,6 +19,9 @@ from dragstream_ros.core.region import CellPose, Window
 LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
 LEAST_TOP_SHARE = 0.35      # of what is held
 LEAST_CREASE = 20.0         # mean step of colour across it, levels, below which there is none
+UNLIT = 0.3                 # what a step to another colour counts; one to a shade counts 1 more
+SIDE_SHADES = 0.2, 0.93     # of sides that face the camera, in the levels of the top above
+SAME_HUE, SAME_SHADE = 15.0, 0.12   # levels, and share: how alike a side is all the way down
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
 LEAN_SHARE = 0.08           # of the shorter side: what tells how an arm goes on beyond the rim
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
@@ -110,7 +113,10 @@ def _crease(top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sides_px(picture: np.ndarray, held: np.ndarray) -> int:
-    """How far down the sides go: so far that there is the greatest step of colour above them."""
+    """How far down the sides go: so far that there is the greatest step of colour above them.
+
+    A step from a colour to its shade counts more than one to another colour: a stripe is no edge.
+    """
     levels = picture.astype(np.float32)
     # From a pixel to the next below; an edge may be three pixels wide, and then is in its middle.
     step = np.zeros(held.shape, np.float32)
@@ -121,10 +127,24 @@ def _sides_px(picture: np.ndarray, held: np.ndarray) -> int:
         top = _top(held, sides_px)
         if top.sum() < LEAST_TOP_SHARE * held.sum():
             break
-        crease = step[_crease(top)].mean()
+        crease = step[_crease(top)].mean() * (UNLIT + _lit_alike(levels, top, sides_px))
         if crease > greatest:
             found, greatest = sides_px, float(crease)
     return found
+
+
+def _lit_alike(levels: np.ndarray, top: np.ndarray, sides_px: int) -> float:
+    """The share of a crease below which there is the colour above it, in one shade."""
+    rows, columns = _crease(top)
+    above = levels[np.maximum(rows - INSIDE_PX, 0), columns][:, None]
+    down = np.arange(1 + INSIDE_PX, max(sides_px, 1 + INSIDE_PX) + 1)
+    below = levels[np.minimum(rows[:, None] + down, len(levels) - 1), columns[:, None]]
+    shades = (below * above).sum(-1) / (above ** 2).sum(-1).clip(1)
+    shade = np.median(shades, 1)
+    off = np.linalg.norm(below - shades[..., None] * above, axis=-1)
+    return float((
+        (shade > SIDE_SHADES[0]) & (shade < SIDE_SHADES[1]) & (np.median(off, 1) < SAME_HUE)
+        & (np.abs(shades - shade[:, None]).mean(1) < SAME_SHADE)).mean())
 
 
 def _shade(picture: np.ndarray, top: np.ndarray, sides_px: int) -> float:

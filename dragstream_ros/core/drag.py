@@ -47,6 +47,7 @@ class DragHandle:
         without a radius what stands out there in the picture.
     horizon_px: the row where the plane ends that things lie on: a TRANSLATE makes grow what comes
         nearer, a ROTATE turns what stands there. None: not known; it is a flat cut-out.
+    flatness: height over width of a circle of that plane around centre_px, in (0, 1].
     """
 
     path_px: np.ndarray
@@ -56,6 +57,7 @@ class DragHandle:
     mask: np.ndarray | None = None
     radius_px: float | None = None
     horizon_px: float | None = None
+    flatness: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,12 +79,16 @@ class DragCommand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pose:
-    """A motion in the picture: turned about centre_px and grown from there, if given; shifted."""
+    """A motion in the picture: turned about centre_px and grown from there, if given; shifted.
+
+    flatness: height over width of the circles in which it turns; see TableView.
+    """
 
     delta_px: np.ndarray
     angle_rad: float = 0.0
     scale: float = 1.0
     centre_px: np.ndarray | None = None
+    flatness: float = 1.0
 
     def apply(self, points_px: np.ndarray) -> np.ndarray:
         """Move points (..., 2)."""
@@ -91,7 +97,8 @@ class Pose:
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
         # Rows are points, hence the transpose of the usual matrix; y down makes it clockwise.
         turn = self.scale * np.array([[cos, sin], [-sin, cos]])
-        return (points_px - self.centre_px) @ turn + (self.centre_px + self.delta_px)
+        flat = (1.0, self.flatness)
+        return (points_px - self.centre_px) / flat @ turn * flat + (self.centre_px + self.delta_px)
 
     def back(self) -> Pose:
         """The motion that undoes this one."""
@@ -100,6 +107,7 @@ class Pose:
             angle_rad=-self.angle_rad,
             scale=1.0 / self.scale,
             centre_px=None if self.centre_px is None else self.centre_px + self.delta_px,
+            flatness=self.flatness,
         )
 
     def scaled(self, fraction: float) -> Pose:
@@ -109,6 +117,7 @@ class Pose:
             angle_rad=self.angle_rad * fraction,
             scale=1.0 + (self.scale - 1.0) * fraction,
             centre_px=self.centre_px,
+            flatness=self.flatness,
         )
 
 
@@ -125,7 +134,8 @@ def pose_at(handle: DragHandle, t_secs: float, duration_secs: float) -> Pose:
     times_secs = _arrival_times(handle, duration_secs)
     if handle.operation == Operation.ROTATE:
         angle = float(np.interp(t_secs, times_secs, _cumulated(_turns(handle))))
-        return Pose(delta_px=np.zeros(2), angle_rad=angle, centre_px=handle.centre_px)
+        return Pose(delta_px=np.zeros(2), angle_rad=angle, centre_px=handle.centre_px,
+                    flatness=handle.flatness)
     grabbed = handle.path_px[0]
     position = np.array([np.interp(t_secs, times_secs, axis) for axis in handle.path_px.T])
     if handle.horizon_px is None:
@@ -183,15 +193,6 @@ def advance(command: DragCommand, t_secs: float) -> DragCommand:
         handles=tuple(_advance(handle, t_secs, duration_secs) for handle in command.handles),
         duration_secs=max(duration_secs - t_secs, 0.0),
     )
-
-
-def with_horizon(command: DragCommand, horizon: float | None) -> DragCommand:
-    """The command seen by a camera with its horizon there, in heights from the picture's top."""
-    if horizon is None:
-        return command
-    horizon_px = horizon * command.image_size[1] - 0.5
-    return replace(command, handles=tuple(
-        replace(handle, horizon_px=horizon_px) for handle in command.handles))
 
 
 def shift(command: DragCommand, deltas_px: Sequence[np.ndarray]) -> DragCommand:
@@ -369,7 +370,7 @@ def _arrival_times(handle: DragHandle, duration_secs: float) -> np.ndarray:
 
 def _turns(handle: DragHandle) -> np.ndarray:
     """Signed angle (N - 1,) from each arm to the next, each at most half a circle."""
-    arms = handle.path_px - handle.centre_px
+    arms = (handle.path_px - handle.centre_px) / (1.0, handle.flatness)
     angles = np.arctan2(arms[:, 1], arms[:, 0])
     return np.pi - np.mod(np.pi - np.diff(angles), 2.0 * np.pi)
 

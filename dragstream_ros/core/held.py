@@ -77,6 +77,18 @@ class Held:
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
         return cls(picture, torch.stack(masks), bodies, start, poses, frozen)
 
+    def swept(self) -> torch.Tensor:
+        """Where any of the chunk's frames has what does not reach into the picture, (n, H, W) bool.
+
+        By handle; nothing of what reaches in.
+        """
+        swept = torch.zeros_like(self.masks)
+        for way, body, *poses in zip(swept, self.bodies, *self.poses, strict=True):
+            for pose in map(self._pixels, poses if body.leans is None else ()):
+                (rows, columns), layer = body.after(pose)
+                way[rows, columns] |= layer[3] > 0.5
+        return swept
+
     def left(self) -> torch.Tensor:
         """What of the frame before the chunk shows them, with the rim, (H, W) bool.
 

@@ -26,13 +26,15 @@ class CellPose:
     angle_rad: float = 0.0
     scale: float = 1.0
     centre_cells: tuple[float, float] | None = None
+    flatness: float = 1.0
 
     def back(self) -> CellPose:
         """The motion that undoes this one."""
         (delta_x, delta_y), centre = self.delta_cells, self.centre_cells
         return CellPose(
             delta_cells=(-delta_x, -delta_y), angle_rad=-self.angle_rad, scale=1.0 / self.scale,
-            centre_cells=None if centre is None else (centre[0] + delta_x, centre[1] + delta_y))
+            centre_cells=None if centre is None else (centre[0] + delta_x, centre[1] + delta_y),
+            flatness=self.flatness)
 
 
 def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int, int]) -> CellPose:
@@ -44,7 +46,7 @@ def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int,
     x, y = resize_points(pose.centre_px, image_size, latent_size).tolist()
     return CellPose(
         delta_cells=(delta_x, delta_y), angle_rad=pose.angle_rad, scale=pose.scale,
-        centre_cells=(x, y),
+        centre_cells=(x, y), flatness=pose.flatness,
     )
 
 
@@ -218,8 +220,8 @@ def _before(
         return x, y
     centre_x, centre_y = pose.centre_cells
     cos, sin = (turn(pose.angle_rad) / pose.scale for turn in (math.cos, math.sin))
-    x, y = x - centre_x, y - centre_y
-    return cos * x + sin * y + centre_x, cos * y - sin * x + centre_y
+    x, y = x - centre_x, (y - centre_y) / pose.flatness
+    return cos * x + sin * y + centre_x, (cos * y - sin * x) * pose.flatness + centre_y
 
 
 def _bell(occupied: torch.Tensor, sigma_ratio: float) -> torch.Tensor:

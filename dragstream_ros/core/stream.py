@@ -23,12 +23,12 @@ from dragstream_ros.core.drag import (
     is_noop,
     poses_at,
     validate_command,
-    with_horizon,
 )
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.memory import within_memory
 from dragstream_ros.core.rollout import ChunkPredictor, Control, Rollout, Stopwatch, latent_drift
+from dragstream_ros.core.table_view import seen_in
 from dragstream_ros.core.world_model import WorldModel
 
 NS = 1_000_000_000
@@ -289,7 +289,7 @@ class DragStream:
     def _grasped(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
         """What the operator means: which region of the picture, and how that looks elsewhere."""
         if self._predictor.holds:
-            command = with_horizon(command, getattr(self.world_model, 'horizon', None))
+            command = seen_in(getattr(self.world_model, 'table_view', None), command)
         return command if self._grow is None else with_regions(command, picture, self._grow)
 
     def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:

@@ -74,9 +74,9 @@ class WorldModel(Protocol):
     profiles: settings of guidance for this model, by name; 'fast' is the default.
 
     A model may have more, which is asked for only where it is:
-    horizon: where the plane that things lie on ends, as its camera sees it, in picture heights from
-        the top: what is dragged away from there grows, and what is turned stands on it. Without it
-        things are flat: they keep their size, and turn as they were cut out.
+    table_view: how its camera sees the plane that things lie on: what is dragged nearer grows, and
+        what is turned stands on it. Without it things are flat: they keep their size, and turn as
+        they were cut out.
     past_of(context): what of it a reference reads, where the rest is large.
     lighter(speed): itself at that share of its cost, with the words ``given_up``, or None.
     most_goals: of planners at once, for which the memory has room; None: any.

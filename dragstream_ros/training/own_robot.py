@@ -56,7 +56,7 @@ def fit_own_robot(paths: Sequence[Path], folder: Path, config: StagesConfig, fir
     seen, held_out = split(recordings, every=hold_out_every)
     starts = before_after.choose_starts(held_out)
     model = TabletopWorldModel.load()
-    model.horizon = None        # nobody has told where this camera's is
+    model.table_view = None     # nobody has told how this camera sees its table
     before, shown = _measure(model, starts)
     episodes = [episode for episodes in seen.values() for episode in episodes]
     train_stages(model, episodes, config, folder, anew=False)

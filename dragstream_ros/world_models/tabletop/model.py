@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch.nn import functional
 
 from dragstream_ros.core.drag_guidance import PROFILES
 from dragstream_ros.core.held import Held
+from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
 from dragstream_ros.world_models.misfits import misfits
@@ -40,7 +40,8 @@ NAME = 'tabletop'
 # By how much denoising changes a cell of the guess: its root mean square, latents being of about
 # unit variance. Below the first the picture keeps what was carried there, above the second nothing.
 UNCHANGED, CHANGED = 0.1, 0.3
-HORIZON = -1.9      # of the simulation's cameras, on the average (simulation/camera.py)
+# Of the simulation's cameras, on the average (simulation/camera.py).
+TABLE_VIEW = TableView(horizon=-1.9, tilt_deg=55)
 
 
 class TabletopWorldModel(nn.Module):
@@ -57,13 +58,14 @@ class TabletopWorldModel(nn.Module):
 
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
                  flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
-                 sigmas: Sequence[float] = (0.5,), horizon: float | None = HORIZON) -> None:
+                 sigmas: Sequence[float] = (0.5,),
+                 table_view: TableView | None = TABLE_VIEW) -> None:
         super().__init__()
         self.autoencoder = FrameAutoencoder(autoencoder)
         self.flow = FlowNet(flow)
         self.dynamics = ChunkDenoiser(dynamics)
         self.sigmas = tuple(sigmas)
-        self.horizon = horizon
+        self.table_view = table_view
         size = dynamics.latent_size
         self.frames_per_chunk = dynamics.frames_per_chunk
         self.latent_shape = (dynamics.latent_channels, size, size)
@@ -244,9 +246,12 @@ class TabletopWorldModel(nn.Module):
         """Write the weights (float16) and the configuration with the model card's facts."""
         path = folder / f'{NAME}.safetensors'
         save_file({k: v.half().contiguous() for k, v in self.state_dict().items()}, path)
+        view = self.table_view
         config = {'autoencoder': asdict(self.autoencoder.config),
                   'flow': asdict(self.flow.config), 'dynamics': asdict(self.dynamics.config),
-                  'sigmas': self.sigmas, 'horizon': self.horizon, 'card': card}
+                  'sigmas': self.sigmas,
+                  'horizon': view and view.horizon, 'tilt_deg': view and view.tilt_deg,
+                  'card': card}
         path.with_suffix('.json').write_text(json.dumps(config, indent=1) + '\n')
         return path
 
@@ -266,7 +271,7 @@ class TabletopWorldModel(nn.Module):
                                      for k, v in config['autoencoder'].items()}
             model = cls(AutoencoderConfig(**sizes), FlowConfig(**config['flow']),
                         DynamicsConfig(**config['dynamics']), config['sigmas'],
-                        _horizon(config.get('horizon')))
+                        TableView.of(config.get('horizon'), config.get('tilt_deg')))
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise DragStreamError(
@@ -286,12 +291,6 @@ class TabletopWorldModel(nn.Module):
 
 def _call(make: Callable[[], Any]) -> Any:
     return make()
-
-
-def _horizon(value: Any) -> float | None:
-    if value is None or (type(value) in (int, float) and math.isfinite(value)):
-        return cast('float | None', value)
-    raise ValueError(f'the horizon is {value!r}, and must be a number or null')
 
 
 def _frames(pixels: torch.Tensor) -> np.ndarray:

@@ -13,14 +13,14 @@ import torch
 
 from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.once_per_picture import OncePerPicture
-from dragstream_ros.masks.thing_pieces import thing_pieces
+from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 
 _pieces_of = OncePerPicture(thing_pieces)
 
 
 @dataclass(frozen=True, eq=False)
 class SeenPicture:
-    """picture: (H, W, 3) uint8 RGB; pieces: (H, W) int32 from 1 on, of it.
+    """picture: (H, W, 3) uint8 RGB, and its pieces.
 
     origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
     where that is not from it.
@@ -29,7 +29,7 @@ class SeenPicture:
     """
 
     picture: np.ndarray
-    pieces: np.ndarray
+    pieces: ThingPieces
     origin: np.ndarray
     gone: np.ndarray
     grabbed: np.ndarray | None = None
@@ -40,11 +40,12 @@ class SeenPicture:
         size = picture.shape[:2]
         return cls(picture, _pieces_of(picture), grid(size), np.zeros(size, bool))
 
-    def origins(self, displacement: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    def origins(self, displacement: np.ndarray, hidden: np.ndarray, left: np.ndarray,
+                ) -> np.ndarray:
         """Where each pixel of frames to come is from, (F, 2, H, W) float32, NaN if not from here.
 
         displacement: (F, 2, H, W) px, from the newest frame on; hidden: (F, H, W) bool, what that
-        does not show.
+        does not show; left: (H, W) bool, what of that is left out.
         """
         here = grid(self.gone.shape)
         back = here - displacement
@@ -52,7 +53,7 @@ class SeenPicture:
         inside = (x >= 0) & (x < self.gone.shape[1]) & (y >= 0) & (y < self.gone.shape[0])
         x, y = x * inside, y * inside
         found = back + (self.origin - here)[:, y, x].swapaxes(0, 1)
-        found.swapaxes(0, 1)[:, hidden | ~inside] = np.nan
+        found.swapaxes(0, 1)[:, hidden | ~inside | left[y, x]] = np.nan
         return found
 
     def gone_by(self, left: np.ndarray) -> np.ndarray:
@@ -60,6 +61,15 @@ class SeenPicture:
         gone = self.gone.copy()
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         return gone
+
+    def arms(self) -> np.ndarray:
+        """Which arm each pixel of the newest frame shows, (H, W) int32; 0: none."""
+        return self._shown(self.pieces.arms, self.origin)
+
+    def arms_when_grabbed(self) -> np.ndarray:
+        """The same of the picture that the drag is of."""
+        assert self.grabbed_origin is not None
+        return self._shown(self.pieces.arms, self.grabbed_origin)
 
     def without(self, redone: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool is something else."""
@@ -89,6 +99,12 @@ class SeenPicture:
         y, x = _nearest(origin[:, known], self.gone.shape)
         found[:, known] = self.grabbed_origin[:, y, x] + origin[:, known] - (x, y)
         return replace(self, origin=found)
+
+    @staticmethod
+    def _shown(numbers: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        shown, known = np.zeros_like(numbers), ~np.isnan(origin[0])
+        shown[known] = numbers[_nearest(origin[:, known], numbers.shape)]
+        return shown
 
 
 def _nearest(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

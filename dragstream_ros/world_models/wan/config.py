@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from dragstream_ros.core.table_view import TableView
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 FILE_NAME = 'model.json'
@@ -27,7 +28,7 @@ class WanConfig:
     sink: the stream's first latent frames, which stay when the window rolls on.
     decoder: 'wan', the autoencoder's own, or 'tiny', faster and softer.
     taps: attention blocks that guidance matches; guided_step: the denoise step that it optimises.
-    horizon: as of core.world_model.WorldModel; None: what is dragged keeps its size.
+    horizon, tilt_deg: see core.table_view.TableView; None: what is dragged keeps its size.
     compile: on a GPU, what a full window runs is compiled at loading.
     """
 
@@ -41,12 +42,14 @@ class WanConfig:
     taps: tuple[int, ...] = (12, 13, 14, 15)
     guided_step: int = 1
     horizon: float | None = None
+    tilt_deg: float | None = None
     compile: bool = True
 
     def __post_init__(self) -> None:
         wrong = self._what_is_wrong()
         if wrong:
             raise ValueError(wrong)
+        TableView.of(self.horizon, self.tilt_deg)
 
     def _what_is_wrong(self) -> str:
         multiple = CELL_PX * PATCH_CELLS
@@ -71,12 +74,13 @@ class WanConfig:
             return 'taps must name one attention block or more, counted from 0'
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
             return 'frames_per_second must be more than 0'
-        if self.horizon is not None and not (
-                type(self.horizon) in (int, float) and math.isfinite(self.horizon)):
-            return 'horizon must be a number, or null'
         if type(self.compile) is not bool:
             return 'compile must be true or false'
         return '' if self.decoder in ('wan', 'tiny') else "decoder must be 'wan' or 'tiny'"
+
+    @property
+    def table_view(self) -> TableView | None:
+        return TableView.of(self.horizon, self.tilt_deg)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

@@ -72,7 +72,7 @@ class WanWorldModel(nn.Module):
         self.frames_per_chunk = FRAMES_PER_LATENT * config.latents_per_chunk
         self.latent_shape, self.token_grid = config.latent_shape, config.token_grid
         self.sigmas = config.sigmas
-        self.horizon = config.horizon
+        self.table_view = config.table_view
         self.profiles = wan_profiles(config)
         self.device: torch.device = wan.prompt.device
         self.most_goals: int | None = None      # of planners, that the memory has room for

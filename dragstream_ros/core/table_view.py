@@ -1,0 +1,64 @@
+"""How a camera sees the plane that things lie on, and what that makes of a drag.
+
+What comes nearer grows, and a circle on the plane looks like an ellipse: the flatter, the lower the
+camera and the farther away.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
+
+FLATTEST = 0.1      # height over width of a circle: beyond, at the horizon, nothing can be turned
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableView:
+    """horizon: where the plane ends, in picture heights from the top; negative: above the picture.
+
+    tilt_deg: how far down the camera looks, 90 is straight down; None: not known, and circles on
+    the plane are taken for circles in the picture.
+    """
+
+    horizon: float
+    tilt_deg: float | None = None
+
+    @classmethod
+    def of(cls, horizon: Any, tilt_deg: Any) -> TableView | None:
+        """Check what a model's configuration says; None if it says nothing. Raises ValueError."""
+        for name, value in (('horizon', horizon), ('tilt_deg', tilt_deg)):
+            if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
+                raise ValueError(f'{name} is {value!r}, and must be a number or null')
+        if tilt_deg is None:
+            return None if horizon is None else cls(horizon=horizon)
+        if horizon is None or horizon >= 0.5 or not 0 < tilt_deg <= 90:
+            raise ValueError(
+                f'horizon is {horizon!r} and tilt_deg {tilt_deg!r}: a camera that looks down by 0 '
+                'to 90 degrees has its horizon above the middle of the picture, at less than 0.5')
+        return cls(horizon=horizon, tilt_deg=tilt_deg)
+
+    def flatness(self, y: float) -> float:
+        """Height over width of a small circle on the plane, y picture heights from the top."""
+        if self.tilt_deg is None:
+            return 1.0
+        in_the_middle = math.sin(math.radians(self.tilt_deg))
+        below_horizon = (y - self.horizon) / (0.5 - self.horizon)
+        return min(max(in_the_middle * below_horizon, FLATTEST), 1.0)
+
+
+def seen_in(view: TableView | None, command: DragCommand) -> DragCommand:
+    """The command on a picture of which the view is known, or is not."""
+    if view is None:
+        return command
+    return replace(command, handles=tuple(
+        _seen_in(view, handle, command.image_size[1]) for handle in command.handles))
+
+
+def _seen_in(view: TableView, handle: DragHandle, height_px: int) -> DragHandle:
+    seen = replace(handle, horizon_px=view.horizon * height_px - 0.5)
+    if handle.operation is not Operation.ROTATE or handle.centre_px is None:
+        return seen
+    return replace(seen, flatness=view.flatness((float(handle.centre_px[1]) + 0.5) / height_px))

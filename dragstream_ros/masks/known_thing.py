@@ -1,0 +1,58 @@
+"""The thing at a point of a picture, if it is one that was learnt and the network is sure of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+LEAST_SHARE = 0.0007    # of the picture, for a thing
+AROUND_SHARE = 0.03     # of the shorter side: how far around a thing the network must be sure, too
+LEAST_LIKELY = -3.0     # logit of a pixel: what shows a little of the thing is held, too
+LEAST_SURE = 0.955      # mean certainty in it and around; docs/decisions/region_segmenter.md
+
+
+def known_thing(likely: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
+    """The thing (H, W) bool that a point (x, y) is on, None where it is none that was learnt.
+
+    likely: (H, W) float32, how likely each pixel is of it: logits, see ThingFinder.likelihood.
+    """
+    found = _part_at(likely > LEAST_LIKELY, point_px)
+    return None if found is None or not _is_sure(likely, found) else found
+
+
+def is_on(mask: np.ndarray, point_px: np.ndarray) -> bool:
+    """A point (x, y) is on a mask (H, W) bool, or beside it."""
+    return bool(_beside(mask, point_px).any())
+
+
+def at_border(mask: np.ndarray) -> bool:
+    """A mask (H, W) bool has a pixel at the border: what it shows may go on outside."""
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+
+
+def _part_at(mask: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
+    """The connected part of a mask (H, W) bool at a point, or beside it; None if too small."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    y, x = _pixel(mask.shape, point_px)
+    part = parts[y, x] or _beside(parts, point_px).max()
+    found = np.asarray(parts == part)
+    return found if part and found.mean() >= LEAST_SHARE else None
+
+
+def _is_sure(likely: np.ndarray, found: np.ndarray) -> bool:
+    side = 1 + 2 * max(1, round(AROUND_SHARE * min(found.shape)))
+    around = cv2.dilate(found.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return bool((1 / (1 + np.exp(-np.abs(likely[around])))).mean() >= LEAST_SURE)
+
+
+def _beside(map_: np.ndarray, point_px: np.ndarray) -> np.ndarray:
+    """Of a map (H, W) the pixel at a point, and those beside it."""
+    y, x = _pixel(map_.shape, point_px)
+    return map_[max(y - 1, 0):y + 2, max(x - 1, 0):x + 2]
+
+
+def _pixel(shape: tuple[int, ...], point_px: np.ndarray) -> tuple[int, int]:
+    """Row and column of the pixel at a point (x, y), or of the nearest in the picture."""
+    column, row = (min(max(round(float(at)), 0), size - 1)
+                   for at, size in zip(point_px, shape[::-1], strict=True))
+    return row, column
