@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dragstream_ros.core.arm import Arm
 from dragstream_ros.core.drag import DragHandle, Pose
 from dragstream_ros.core.region import (
     CellPose,
@@ -17,7 +18,6 @@ from dragstream_ros.core.region import (
     handle_region,
     mask_to_cells,
     merge_gaussians,
-    rim_leans,
     to_cells,
     warp,
     warp_smoothly,
@@ -119,9 +119,22 @@ def test_an_arm_that_comes_further_in_goes_on_beyond_the_rim_as_it_leans_there(t
     into = np.array([[12, 6], [6, -12], [-12, -6], [-6, 12]])[turns]
     pose = CellPose(delta_cells=(float(into[0]), float(into[1])))
     whole = torch.rot90(long & torch.from_numpy(columns < 52), turns)   # moved along itself
-    window, leans = window_after(arm, pose), rim_leans(arm, depth=8)
-    assert torch.equal(warp_smoothly(arm[None].float(), pose, window, leans)[0] > 0.5, whole)
-    assert rim_leans(long & torch.from_numpy((columns > 8) & (columns < 40)), depth=8) is None
+    hand = np.array([[39.0, 31.5], [31.5, 24.0], [24.0, 31.5], [31.5, 39.0]])[turns]
+    reaching = Arm.of(arm, hand)
+    shown = warp_smoothly(arm[None].float(), pose, window_after(arm, pose), reaching)[0] > 0.5
+    assert (shown ^ whole).sum() <= 8       # it moves along itself, and is a bit longer at the hand
+    assert Arm.of(long & torch.from_numpy((columns > 8) & (columns < 40)), hand) is None
+
+
+def test_an_arm_that_is_dragged_by_its_hand_swings_about_a_shoulder_outside():
+    arm = box(0, 60, 80, 68, size=(128, 128))
+    reaching = Arm.of(arm, np.array([75.0, 63.5]))
+    pose = CellPose(delta_cells=(0.0, 32.0))
+    shown = warp_smoothly(arm[None].float(), pose, window_after(arm, pose), reaching)[0] > 0.5
+    middles = [shown[:, column].nonzero().float().mean() - 63.5 for column in (75, 66, 0)]
+    # All of the hand goes along; the shoulder would be 352 px from it, of which 75 are seen.
+    assert middles == pytest.approx([32, 32, 32 * (352 - 75) / (352 - 11.5)], abs=0.6)
+    assert shown.sum(0)[:78].tolist() == pytest.approx([8] * 78, abs=1)     # as thick as before
 
 
 def test_a_disc_has_the_cells_within_its_radius():

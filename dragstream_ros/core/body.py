@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
+from dragstream_ros.core.arm import Arm
 from dragstream_ros.core.region import CellPose, Window
 
 LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
@@ -23,7 +24,6 @@ UNLIT = 0.3                 # what a step to another colour counts; one to a sha
 SIDE_SHADES = 0.2, 0.93     # of sides that face the camera, in the levels of the top above
 SAME_HUE, SAME_SHADE = 15.0, 0.12   # levels, and share: how alike a side is all the way down
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
-LEAN_SHARE = 0.08           # of the shorter side: what tells how an arm goes on beyond the rim
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
 
 
@@ -32,26 +32,27 @@ class Body:
     """layer: (4, H, W) in 0..1, the colours of the picture and where the thing is in it.
 
     Of what stands, that is its top; sides_px: how far down its sides go, 0: it is flat; shade:
-    their levels, in those of the top. leans: how it goes on beyond the picture's rim, see
-    region.rim_leans.
+    their levels, in those of the top. arm: how it moves, if it reaches into the picture.
     """
 
     layer: torch.Tensor
     sides_px: int = 0
     shade: float = 1.0
-    leans: torch.Tensor | None = None
+    arm: Arm | None = None
 
     @classmethod
-    def flat(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
-        """What a mask (H, W) bool cuts out of a picture (H, W, 3) uint8 RGB."""
+    def flat(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray) -> Body:
+        """What a mask (H, W) bool cuts out of a picture (H, W, 3) uint8 RGB.
+
+        grabbed_px: (2,), the point (x, y) by which it is dragged.
+        """
         colours = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-        return cls(torch.cat([colours, mask.float()[None]]),
-                   leans=region.rim_leans(mask, depth=round(LEAN_SHARE * min(mask.shape))))
+        return cls(torch.cat([colours, mask.float()[None]]), arm=Arm.of(mask, grabbed_px))
 
     @classmethod
-    def standing(cls, picture: np.ndarray, mask: torch.Tensor) -> Body:
+    def standing(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray) -> Body:
         """The same with a top and sides; flat where no crease is seen."""
-        flat, held = cls.flat(picture, mask), mask.numpy()
+        flat, held = cls.flat(picture, mask, grabbed_px), mask.numpy()
         sides_px = _sides_px(picture, held)
         if sides_px == 0:
             return flat
@@ -66,7 +67,7 @@ class Body:
         """
         rows, columns = region.window_after(self.layer[3] > 0, pose)
         rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
-        top = region.warp_smoothly(self.layer, pose, (rows, columns), self.leans)
+        top = region.warp_smoothly(self.layer, pose, (rows, columns), self.arm)
         if self.sides_px == 0:
             return (rows, columns), top
         shown = torch.zeros_like(top)
@@ -85,7 +86,7 @@ class Body:
         window = region.window_after(self.layer[3] > 0, pose)
         rows, columns = (torch.arange(size, dtype=torch.float32) for size in self.layer.shape[1:])
         y, x = torch.meshgrid(rows, columns, indexing='ij')
-        found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window, self.leans)
+        found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window, self.arm)
         return window, found[:2].where(found[2] > 0.5, torch.nan)
 
 

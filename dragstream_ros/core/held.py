@@ -73,7 +73,8 @@ class Held:
             masks.append(region.handle_region(handle, image_size=size, latent_size=size))
             # Without a horizon nobody knows from where the camera looks.
             stands = handle.operation is Operation.ROTATE and handle.horizon_px is not None
-            bodies.append((Body.standing if stands else Body.flat)(picture, masks[-1]))
+            bodies.append((Body.standing if stands else Body.flat)(
+                picture, masks[-1], handle.path_px[0]))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
         return cls(picture, torch.stack(masks), bodies, start, poses, frozen)
 
@@ -84,7 +85,7 @@ class Held:
         """
         swept = torch.zeros_like(self.masks)
         for way, body, *poses in zip(swept, self.bodies, *self.poses, strict=True):
-            for pose in map(self._pixels, poses if body.leans is None else ()):
+            for pose in map(self._pixels, poses if body.arm is None else ()):
                 (rows, columns), layer = body.after(pose)
                 way[rows, columns] |= layer[3] > 0.5
         return swept

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from dragstream_ros.core.arm import Arm
 from dragstream_ros.core.drag import DragHandle, Pose, resize_points
 
-STEEPEST_LEAN = 2.0     # of what goes on beyond a rim, cells aside for each cell outwards
+FOLLOW_ROUNDS = 4   # of finding where an arm's pixels were; each is some three times nearer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,48 +114,24 @@ Window = tuple[slice, slice]
 
 
 def warp_smoothly(
-    map_: torch.Tensor, pose: CellPose, window: Window, leans: torch.Tensor | None = None
+    map_: torch.Tensor, pose: CellPose, window: Window, arm: Arm | None = None
 ) -> torch.Tensor:
     """The map (C, h, w) after the motion, interpolated between cells; as its rim from outside.
 
     For what may be blended, such as pictures: it is right to a fraction of a cell. Only what is
-    then seen in the window (rows, columns) is returned. What touches the rim goes on beyond it, as
-    it leans there (rim_leans): an arm that comes further in shows more of itself.
+    then seen in the window (rows, columns) is returned. arm: how it moves, and goes on beyond the
+    rim, if it reaches in.
     """
     h, w = map_.shape[-2:]
     x, y = _positions(h, w, map_.device)
-    x, y = _before(x[window], y[window], pose)
-    if leans is not None:
-        out_x, out_y = x - x.clamp(0, w - 1), y - y.clamp(0, h - 1)
-        x, y = (x - out_y.abs() * leans[1][(out_y > 0).long()],
-                y - out_x.abs() * leans[0][(out_x > 0).long()])
+    x, y = x[window], y[window]
+    if arm is None:
+        x, y = _before(x, y, pose)
+    else:
+        x, y = arm.within(*_before_followed(x, y, pose, arm))
     grid = (torch.stack([x, y], -1) + 0.5) * 2 / x.new_tensor([w, h]) - 1
     return functional.grid_sample(
         map_[None], grid[None], padding_mode='border', align_corners=False)[0]
-
-
-def rim_leans(mask: torch.Tensor, *, depth: int) -> torch.Tensor | None:
-    """How far aside a mask (h, w) bool goes beyond each rim it touches, for each cell outwards.
-
-    (2, 2) float32: left and right in y, top and bottom in x, 0 where it does not touch; None where
-    it touches none. It goes on as the middles of the outermost ``depth`` rows or columns do.
-    """
-    sides = [[mask, mask.flip(1)], [mask.T, mask.T.flip(1)]]
-    if not any(bool(side[:, 0].any()) for pair in sides for side in pair):
-        return None
-    return torch.tensor([[_lean(side[:, :depth]) for side in pair] for pair in sides])
-
-
-def _lean(strip: torch.Tensor) -> float:
-    """The slope of the middles of the columns of a mask (h, depth) bool, away from the first."""
-    cells = strip.float().sum(0)
-    there = int(cells.bool().long().cumprod(0).sum())   # columns from the rim to the first gap
-    if there < 2:
-        return 0.0
-    middles = (strip * torch.arange(len(strip))[:, None]).sum(0)[:there] / cells[:there]
-    inwards = torch.arange(there) - (there - 1) / 2
-    slope = float((inwards * middles).sum() / inwards.square().sum())
-    return -min(max(slope, -STEEPEST_LEAN), STEEPEST_LEAN)
 
 
 def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
@@ -222,6 +199,18 @@ def _before(
     cos, sin = (turn(pose.angle_rad) / pose.scale for turn in (math.cos, math.sin))
     x, y = x - centre_x, (y - centre_y) / pose.flatness
     return cos * x + sin * y + centre_x, (cos * y - sin * x) * pose.flatness + centre_y
+
+
+def _before_followed(
+    x: torch.Tensor, y: torch.Tensor, pose: CellPose, arm: Arm
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same of an arm, which takes the less of the shift, the nearer to its shoulder."""
+    delta_x, delta_y = pose.delta_cells
+    from_x, from_y = _before(x, y, pose)
+    for _ in range(FOLLOW_ROUNDS):
+        stays = 1 - arm.follows(from_x, from_y)
+        from_x, from_y = _before(x + stays * delta_x, y + stays * delta_y, pose)
+    return from_x, from_y
 
 
 def _bell(occupied: torch.Tensor, sigma_ratio: float) -> torch.Tensor:

@@ -75,7 +75,8 @@ def sample_held(episode: Episode, index: int, tracks_px: np.ndarray,
         return None
     start, *poses = [[Pose(delta_px=track[n] - tracks_px[0, n]) for n in chosen]
                      for track in tracks_px]
-    bodies = [Body.flat(picture, region) for region in regions]
+    bodies = [Body.flat(picture, region, tracks_px[0, n])
+              for region, n in zip(regions, chosen, strict=True)]
     return Held(picture, torch.stack(regions), bodies, start, poses, None)
 
 
