@@ -267,10 +267,10 @@ def test_a_branch_predicts_the_same_past_and_leaves_the_stream_alone(model) -> N
 
 def test_the_live_context_is_bit_identical_after_a_guided_drag(model) -> None:
     stream = started(model, control='guidance')
-    keys = torch.stack(stream._context.keys)
+    keys = torch.stack(stream._past.context.keys)
     stream.push_drag(drag((40, 40), (60, 40)))
     drained(stream)
-    assert torch.equal(torch.stack(stream._context.keys), keys)
+    assert torch.equal(torch.stack(stream._past.context.keys), keys)
 
 
 def test_an_optimisation_that_is_broken_off_leaves_no_trace(model, monkeypatch) -> None:

@@ -76,7 +76,7 @@ def test_with_the_first_image_the_session_says_so_and_takes_the_next(session, mo
 
 def test_in_the_first_chunk_the_past_is_given_back_and_built_anew(session, monkeypatch) -> None:
     session.feed(frames(0))
-    page = weakref.ref(session._stream._context.pages[0])
+    page = weakref.ref(session._stream._past.context.pages[0])
     with monkeypatch.context() as patch:
         patch.setattr(CausalWan, 'denoise', no_memory)
         assert the_code(session.step()) == ErrorCode.OUT_OF_MEMORY

@@ -118,7 +118,7 @@ def test_same_seed_same_bytes(model) -> None:
 
 def test_a_branch_shares_the_past_and_leaves_the_live_context_as_it_was(model) -> None:
     stream = started(model, control='guidance', horizon_secs=2.0)
-    live = stream._context
+    live = stream._past.context
     before = [(page.keys.clone(), page.values.clone()) for page in live.pages]
     branch = stream.branch()
     branch.push_drag(drag())
@@ -127,7 +127,7 @@ def test_a_branch_shares_the_past_and_leaves_the_live_context_as_it_was(model) -
     assert dragged.pages[-1] is not live.pages[-1]
     if model.name == 'self_forcing':        # the other remembers anew what it sees otherwise
         assert dragged.pages[0] is live.pages[0]
-    assert stream._context is live
+    assert stream._past.context is live
     for page, (keys, values) in zip(live.pages, before, strict=True):
         assert torch.equal(page.keys, keys) and torch.equal(page.values, values)
 
@@ -137,11 +137,11 @@ def test_only_the_live_past_remembers_where_the_encoder_stands(model) -> None:
     stream = started(model, control='guidance', horizon_secs=2.0)
     stream.push_drag(drag())
     next_chunk(stream)
-    rollout, live = stream._rollout, stream._context
+    rollout, live = stream._rollout, stream._past.context
     assert live.encoder is not None and live.decoder is not None
     assert rollout.context.encoder is rollout.newest.conditions.context.encoder is None
     assert rollout.context.decoder is not None
-    for _, context, _ in stream._recent:
+    for _, context, _ in stream._past._recent:
         assert context.encoder is context.decoder is None and context.pages is not None
     assert rollout.reference.conditions.context.encoder is None
 
@@ -173,7 +173,7 @@ def test_memory_stays_the_same_while_the_stream_lives_on_its_own_frames(model) -
     pages = stream._rollout.context.pages
     assert len(pages) == model.config.window - 3
     if model.name == 'self_forcing':        # the other's sink are far pages, and it has none here
-        assert pages[:3] == stream._context.pages[:3]
+        assert pages[:3] == stream._past.context.pages[:3]
     assert sizes[0] > 0 and len(set(sizes[1:])) == 1
 
 

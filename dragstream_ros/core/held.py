@@ -34,11 +34,11 @@ def with_regions(command: DragCommand, picture: np.ndarray, grow: Grow) -> DragC
     """
     return replace(command, handles=tuple(
         handle if handle.mask is not None or handle.radius_px is not None
-        else replace(handle, mask=grow(picture, *_touched_px(handle, command.image_size)))
+        else replace(handle, mask=grow(picture, *touched_px(handle, command.image_size)))
         for handle in command.handles))
 
 
-def _touched_px(handle: DragHandle, image_size: tuple[int, int]) -> list[np.ndarray]:
+def touched_px(handle: DragHandle, image_size: tuple[int, int]) -> list[np.ndarray]:
     """The points (x, y) of the picture by which an operator says what is meant."""
     points_px, last_px = [handle.path_px[0]], np.array(image_size) - 1
     centre_px = handle.centre_px

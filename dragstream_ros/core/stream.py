@@ -7,13 +7,11 @@ from its own frames.  Either way the work per chunk and the memory do not grow w
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import torch
 
 from dragstream_ros.core.drag import (
     DragCommand,
@@ -27,6 +25,7 @@ from dragstream_ros.core.drag import (
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.memory import within_memory
+from dragstream_ros.core.real_past import RealPast
 from dragstream_ros.core.rollout import ChunkPredictor, Control, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.table_view import seen_in
 from dragstream_ros.core.world_model import WorldModel
@@ -107,8 +106,6 @@ class DragStream:
             world_model, DragGuidance(world_model, self._guidance),
             control=self.config.control, seed=self.config.seed)
         self._locate, self._grow = locate, grow
-        self._past_of: Callable[[Any], Any] = getattr(
-            world_model, 'past_of', lambda context: context)
         self._epoch = self._anchor = -1
         self._command: DragCommand | None
         self._rollout: Rollout | None
@@ -130,10 +127,10 @@ class DragStream:
         the stamps go back, the context starts anew and the drag is dropped.  DragStreamError: as
         from ``step``.
         """
-        if self._taken_ns is None:
+        if self._past.taken_ns is None:
             self.reset(frame[None], [stamp_ns])
             return True
-        elapsed_secs = (stamp_ns - self._taken_ns) / NS
+        elapsed_secs = (stamp_ns - self._past.taken_ns) / NS
         if not 0 <= elapsed_secs <= LONGEST_GAP_SECS:
             self.reset(frame[None], [stamp_ns])
             return True
@@ -164,10 +161,10 @@ class DragStream:
         return within_memory(self._step, NO_MEMORY, self._forget)
 
     def _step(self) -> PredictedChunk | None:
-        if self._stamp_ns is None:
+        if self._past.stamp_ns is None:
             return None
         started = time.perf_counter()
-        stopwatch = Stopwatch(self._encode_secs)
+        stopwatch = Stopwatch(self._past.encode_secs)
         if self._wants_edit():
             return self._edit(stopwatch, started)
         if self._wants_anchor():
@@ -193,57 +190,29 @@ class DragStream:
             self.config, horizon_secs=horizon_secs)
         twin = DragStream(self.world_model, self._guidance, config, self._locate, self._grow)
         twin._epoch, twin._anchor = self._epoch, self._anchor
-        twin._context, twin._frame = self._context, self._frame
-        twin._stamp_ns, twin._taken_ns = self._stamp_ns, self._taken_ns
-        twin._recent, twin._waiting = self._recent.copy(), self._waiting.copy()
+        twin._past = self._past.copy()
         return twin
 
     @property
     def context_bytes(self) -> int:
         """Size of the newest context, predicted frames included; 0 where the model is silent."""
-        context = self._context if self._rollout is None else self._rollout.context
+        context = self._past.context if self._rollout is None else self._rollout.context
         return int(getattr(context, 'nbytes', 0))
 
     @property
     def stamp_ns(self) -> int | None:
         """Stamp of the newest real frame in the context, which a prediction starts from."""
-        return self._stamp_ns
-
-    # --- real frames ----------------------------------------------------------------------------
+        return self._past.stamp_ns
 
     def _forget(self) -> None:
         """As if no frame and no drag had ever come."""
         self._command = None
-        self._context = self.world_model.empty_context()
-        self._stamp_ns: int | None = None
-        self._frame: np.ndarray | None = None
-        self._taken_ns: int | None = None
-        self._waiting: list[np.ndarray] = []        # for the rest of their latent frame
+        self._past = RealPast(self.world_model)
         self._rollout = None
         self._fresh_drag = False
-        self._encode_secs: dict[str, float] = {}
-        # The newest real latents, each with the context and the frame before it (None: it was the
-        # first): the reference of a drag.
-        self._recent: deque[tuple[torch.Tensor, Any, np.ndarray | None]] = deque(
-            maxlen=self._latents_per_chunk)
 
     def _take(self, frame: np.ndarray, stamp_ns: int) -> None:
-        self._waiting.append(frame)
-        self._taken_ns = stamp_ns
-        if self._stamp_ns is None or len(self._waiting) == self.world_model.frames_per_latent:
-            within_memory(self._remember, NO_MEMORY, self._forget)
-
-    def _remember(self) -> None:
-        """Encode and commit the frames that waited for each other."""
-        frames = np.stack(self._waiting)
-        stopwatch = Stopwatch(self._encode_secs)
-        now = time.perf_counter()
-        latents, context = self.world_model.take(frames, self._context)
-        now = stopwatch.lap('encode', now)
-        self._recent.append((latents, self._past_of(self._context), self._frame))
-        self._context, self._frame = self.world_model.commit(latents, context), frames[-1]
-        stopwatch.lap('commit', now)
-        self._stamp_ns, self._waiting = self._taken_ns, []
+        within_memory(lambda: self._past.take(frame, stamp_ns), NO_MEMORY, self._forget)
 
     # --- predictions ----------------------------------------------------------------------------
 
@@ -253,20 +222,19 @@ class DragStream:
             return True
         if self.config.mode == 'free_running':
             return False
-        assert self._stamp_ns is not None
-        waited_secs = (self._stamp_ns - rollout.source_stamp_ns) / NS
+        assert self._past.stamp_ns is not None
+        waited_secs = (self._past.stamp_ns - rollout.source_stamp_ns) / NS
         # A hair less than the period: stamps jitter, and a frame later is a period late.
         due = waited_secs >= 1 / self.config.anchor_rate_hz - 0.5 * self._period_secs
         animate = self._fresh_drag and not self._is_edit()
         return animate or (due and self._is_complete(rollout))
 
     def _new_rollout(self) -> Rollout:
-        assert self._stamp_ns is not None
+        past, latents = self._past, self._past.latents()
+        assert past.stamp_ns is not None and past.frame is not None
         self._anchor += 1
-        assert self._frame is not None
-        latents = self._recent_latents()
-        rollout = Rollout(self._context, self._frame, latents, self._stamp_ns, (latents,))
-        return self._dragged(rollout, None)
+        return self._dragged(
+            Rollout(past.context, past.frame, latents, past.stamp_ns, (latents,)), None)
 
     def _dragged(self, rollout: Rollout, newest: Reference | None) -> Rollout:
         """Give the rollout the drag, as it stands at the rollout's newest frame."""
@@ -282,9 +250,14 @@ class DragStream:
         command = replace(command, stamp_ns=rollout.source_stamp_ns + round(start * NS))
         reference = None
         if self._predictor.guided:
-            reference = newest or self._real_reference()
-        return replace(rollout, command=self._grasped(command, rollout.frame),
-                       grabbed=rollout.frame, reference=reference, drag_id=command.drag_id)
+            reference = newest or self._past.reference(self._predictor)
+        rollout = replace(rollout, reference=reference, drag_id=command.drag_id)
+        context, frame = rollout.context, rollout.frame
+        recall = getattr(self.world_model, 'recall', None)
+        if recall is not None and self._grow is not None:
+            context, frame, command = recall(context, frame, command, self._grow)
+        return replace(rollout, context=context, grabbed=frame,
+                       command=self._grasped(command, frame))
 
     def _grasped(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
         """What the operator means: which region of the picture, and how that looks elsewhere."""
@@ -306,21 +279,6 @@ class DragStream:
         except Exception:
             self._command = None
             raise
-
-    def _real_reference(self) -> Reference:
-        """The newest real frames as a chunk; the first is repeated where there are too few."""
-        latents = self._recent_latents()
-        missing = self._latents_per_chunk - len(latents)
-        _, context, frame = self._recent[0]
-        if frame is None:       # nothing was before the first: put them after themselves
-            context, frame = self._context, self._frame
-        assert frame is not None
-        return self._predictor.reference(
-            torch.cat([latents[:1].expand(missing, -1, -1, -1), latents]), context, frame)
-
-    def _recent_latents(self) -> torch.Tensor:
-        """Those of the newest real frames, a chunk of them at most."""
-        return torch.cat([latents for latents, _, _ in self._recent])[-self._latents_per_chunk:]
 
     def _animate(self, rollout: Rollout, stopwatch: Stopwatch, started: float) -> PredictedChunk:
         command = rollout.command
@@ -372,7 +330,7 @@ class DragStream:
         self._rollout = result.rollout
         count = len(result.frames)
         offsets = (rollout.chunk_index * count + 1 + np.arange(count)) * self._period_secs
-        self._encode_secs = {}
+        self._past.encode_secs = {}
         drift = latent_drift(result.x0, rollout.anchor_latents)
         fade = np.exp(-0.5 * offsets / self.config.horizon_secs)
         stopwatch.secs['total'] = time.perf_counter() - started
@@ -398,8 +356,3 @@ class DragStream:
     @property
     def _chunk_secs(self) -> float:
         return self.world_model.frames_per_chunk * self._period_secs
-
-    @property
-    def _latents_per_chunk(self) -> int:
-        return self.world_model.frames_per_chunk // self.world_model.frames_per_latent
-

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
+from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.drag_guidance import PROFILES
-from dragstream_ros.core.held import Held
+from dragstream_ros.core.held import Grow, Held, touched_px
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
@@ -33,6 +34,7 @@ from dragstream_ros.world_models.tabletop.dynamics import (
 )
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
+from dragstream_ros.world_models.tabletop.recall import recalled
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
@@ -170,6 +172,20 @@ class TabletopWorldModel(nn.Module):
         cell_px = self.image_size[0] / self.latent_shape[2]
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
                              cut)
+
+    def recall(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
+               ) -> tuple[Context, np.ndarray, DragCommand]:
+        """Give what is grabbed in a predicted frame its region, and the frame that whole."""
+        handles = []
+        for handle in command.handles:
+            found = None
+            if context.seen is not None and handle.mask is None and handle.radius_px is None:
+                found = recalled(context.seen, frame, touched_px(handle, command.image_size), grow)
+            if found is not None:
+                frame, mask, seen = found
+                handle, context = replace(handle, mask=mask), replace(context, seen=seen)
+            handles.append(handle)
+        return context, frame, replace(command, handles=tuple(handles))
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:

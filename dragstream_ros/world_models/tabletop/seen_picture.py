@@ -64,7 +64,11 @@ class SeenPicture:
 
     def arms(self) -> np.ndarray:
         """Which arm each pixel of the newest frame shows, (H, W) int32; 0: none."""
-        return self._shown(self.pieces.arms, self.origin)
+        return self.shows(self.pieces.arms)
+
+    def shows(self, of_picture: np.ndarray) -> np.ndarray:
+        """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
+        return self._shown(of_picture, self.origin)
 
     def arms_when_grabbed(self) -> np.ndarray:
         """The same of the picture that the drag is of."""
