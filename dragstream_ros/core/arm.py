@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-HAND_SHARE = 0.09       # of the shorter side: so far from where it is grabbed all moves alike
+HAND_SHARE = 0.09       # of the shorter side: so far from where an arm is grabbed all moves alike
 SHOULDER_SHARE = 2.75   # of the shorter side, from there: what does not move any more
 LEAN_SHARE = 0.08       # of the shorter side: what tells how an arm goes on beyond the rim
 STEEPEST_LEAN = 2.0     # px aside for each px outwards
@@ -34,24 +34,29 @@ class Arm:
     @classmethod
     def of(cls, mask: torch.Tensor, grabbed_px: np.ndarray) -> Arm | None:
         """Of a mask (H, W) bool; None if it does not touch the picture's rim."""
-        height, width = mask.shape
         sides = [[mask, mask.flip(1)], [mask.T, mask.T.flip(1)]]
         if not any(bool(side[:, 0].any()) for pair in sides for side in pair):
             return None
         rim = mask.clone()
         rim[1:-1, 1:-1] = False
-        grabbed = torch.from_numpy(grabbed_px).float()
+        grabbed, (height, width) = torch.from_numpy(grabbed_px).float(), mask.shape
         along = rim.nonzero().float().mean(0).flip(0) - grabbed
-        depth = round(LEAN_SHARE * min(mask.shape))
+        depth = round(LEAN_SHARE * min(height, width))
         return cls((width, height), grabbed, along / along.norm().clamp_min(1.0), torch.tensor(
             [[_lean(side[:, :depth]) for side in pair] for pair in sides]))
 
-    def follows(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The share of a drag's shift that places (...) px of it take, 0 to 1."""
-        side = min(self.size)
-        away = (x - self.grabbed[0]) * self.along[0] + (y - self.grabbed[1]) * self.along[1]
-        hand, shoulder = HAND_SHARE * side, SHOULDER_SHARE * side
-        return ((shoulder - away) / (shoulder - hand)).clamp(0, 1)
+    def taken(self, x: torch.Tensor, y: torch.Tensor, shift: tuple[float, float], scale: float,
+              ) -> torch.Tensor:
+        """The share of a shift (x, y) px that was taken by what is now at places (...) px.
+
+        scale: by how much it has grown, from the point at which it was grabbed.
+        """
+        now = (x - self.grabbed[0]) * self.along[0] + (y - self.grabbed[1]) * self.along[1]
+        nearer = shift[0] * float(self.along[0]) + shift[1] * float(self.along[1])
+        hand, shoulder = (share * min(self.size) for share in (HAND_SHARE, SHOULDER_SHARE))
+        # It was (now - taken * nearer) / scale along that, and took (shoulder - was) of its share.
+        left = max(shoulder - hand - nearer / scale, 1.0)
+        return ((shoulder - now / scale) / left).clamp(0, 1)
 
     def within(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """For places (...) px, those of the picture that show what is there: beyond, its rim."""

@@ -16,8 +16,6 @@ from torch.nn import functional
 from dragstream_ros.core.arm import Arm
 from dragstream_ros.core.drag import DragHandle, Pose, resize_points
 
-FOLLOW_ROUNDS = 4   # of finding where an arm's pixels were; each is some three times nearer
-
 
 @dataclass(frozen=True, kw_only=True)
 class CellPose:
@@ -125,10 +123,12 @@ def warp_smoothly(
     h, w = map_.shape[-2:]
     x, y = _positions(h, w, map_.device)
     x, y = x[window], y[window]
-    if arm is None:
-        x, y = _before(x, y, pose)
-    else:
-        x, y = arm.within(*_before_followed(x, y, pose, arm))
+    if arm is not None:
+        left = 1 - arm.taken(x, y, pose.delta_cells, pose.scale)
+        x, y = x + left * pose.delta_cells[0], y + left * pose.delta_cells[1]
+    x, y = _before(x, y, pose)
+    if arm is not None:
+        x, y = arm.within(x, y)
     grid = (torch.stack([x, y], -1) + 0.5) * 2 / x.new_tensor([w, h]) - 1
     return functional.grid_sample(
         map_[None], grid[None], padding_mode='border', align_corners=False)[0]
@@ -199,18 +199,6 @@ def _before(
     cos, sin = (turn(pose.angle_rad) / pose.scale for turn in (math.cos, math.sin))
     x, y = x - centre_x, (y - centre_y) / pose.flatness
     return cos * x + sin * y + centre_x, (cos * y - sin * x) * pose.flatness + centre_y
-
-
-def _before_followed(
-    x: torch.Tensor, y: torch.Tensor, pose: CellPose, arm: Arm
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same of an arm, which takes the less of the shift, the nearer to its shoulder."""
-    delta_x, delta_y = pose.delta_cells
-    from_x, from_y = _before(x, y, pose)
-    for _ in range(FOLLOW_ROUNDS):
-        stays = 1 - arm.follows(from_x, from_y)
-        from_x, from_y = _before(x + stays * delta_x, y + stays * delta_y, pose)
-    return from_x, from_y
 
 
 def _bell(occupied: torch.Tensor, sigma_ratio: float) -> torch.Tensor:

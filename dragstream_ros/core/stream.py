@@ -252,18 +252,20 @@ class DragStream:
         if self._predictor.guided:
             reference = newest or self._past.reference(self._predictor)
         rollout = replace(rollout, reference=reference, drag_id=command.drag_id)
-        context, frame = rollout.context, rollout.frame
-        recall = getattr(self.world_model, 'recall', None)
-        if recall is not None and self._grow is not None:
-            context, frame, command = recall(context, frame, command, self._grow)
-        return replace(rollout, context=context, grabbed=frame,
-                       command=self._grasped(command, frame))
+        return self._grasped(rollout, command)
 
-    def _grasped(self, command: DragCommand, picture: np.ndarray) -> DragCommand:
-        """What the operator means: which region of the picture, and how that looks elsewhere."""
+    def _grasped(self, rollout: Rollout, command: DragCommand) -> Rollout:
+        """What the operator means: which region of the frame, and how that looks elsewhere."""
+        context, frame = rollout.context, rollout.frame
+        if self._grow is not None:
+            grasp = getattr(self.world_model, 'grasp', None)
+            if grasp is None:
+                command = with_regions(command, frame, self._grow)
+            else:
+                context, frame, command = grasp(context, frame, command, self._grow)
         if self._predictor.holds:
             command = seen_in(getattr(self.world_model, 'table_view', None), command)
-        return command if self._grow is None else with_regions(command, picture, self._grow)
+        return replace(rollout, context=context, grabbed=frame, command=command)
 
     def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:
         if self.config.replay == 'follow':
@@ -311,9 +313,11 @@ class DragStream:
         assert newest is not None
         self._command, self._fresh_drag = None, False
         before = self._rollout.neighbours
-        command = self._grasped(command, self._rollout.frame)
-        rollout = replace(self._rollout, context=newest.conditions.context,
-                          frame=newest.conditions.newest, grabbed=self._rollout.frame,
+        grasped = self._grasped(self._rollout, command)
+        assert grasped.command is not None
+        command = grasped.command
+        rollout = replace(grasped, context=newest.conditions.context,
+                          frame=newest.conditions.newest,
                           reference=newest,
                           chunk_index=self._rollout.chunk_index - 1, drag_id=command.drag_id,
                           command=None, neighbours=before[:-1] or before)

@@ -77,8 +77,8 @@ class WorldModel(Protocol):
     table_view: how its camera sees the plane that things lie on: what is dragged nearer grows, and
         what is turned stands on it. Without it things are flat: they keep their size, and turn as
         they were cut out.
-    recall(context, frame, command, grow): the three of them for a drag of a predicted frame, what
-        is grabbed in it being known better than it shows.
+    grasp(context, frame, command, grow): the first three of them for a drag, the handles with their
+        regions, where the model knows more of what is grabbed than the frame shows.
     past_of(context): what of it a reference reads, where the rest is large.
     lighter(speed): itself at that share of its cost, with the words ``given_up``, or None.
     most_goals: of planners at once, for which the memory has room; None: any.

@@ -33,7 +33,6 @@ TRIES = 8               # motions that are tried in a scene
 LEAST_AREA_PX = 60
 VISIBLE_SHARES = (0.6, 1.6)     # area at the end, in start areas
 HIDDEN_SHARE = 0.5      # of an occluded thing, visible at most somewhere on its way
-SAME_SHAPE = 0.8        # overlap over union of a thing at both ends, put on each other
 PUSHED_PX = 2.0         # what is not dragged may go so far
 TURN_RAD = (0.7, 1.6)   # of an object about its middle
 SWING_RAD = (0.5, 1.5)  # of a lid or a link about its hinge
@@ -55,22 +54,27 @@ class Motion:
 
 @dataclass(frozen=True, kw_only=True)
 class Acted:
-    """What was set going: things, their handle points, and what the first turns about."""
+    """What was set going: things, their handle points, and what the first turns about.
+
+    limb_points: all those of the lid or the link, where that alone is moved.
+    """
 
     things: tuple[int, ...]
     points: tuple[int, ...]
     centre_px: np.ndarray | None = None
+    limb_points: tuple[int, ...] = ()
 
 
 @dataclass(kw_only=True, eq=False)
 class _Film:
-    """See drag_case.Take."""
+    """See drag_case.Take. limbs: (T, H, W) bool, where a lid or a link is visible."""
 
     frames: np.ndarray
     points_px: np.ndarray
     point_visible: np.ndarray
     point_thing: np.ndarray
     masks: np.ndarray
+    limbs: np.ndarray
     things: list[Thing]
 
 
@@ -107,27 +111,44 @@ def act_out(drag_class: str, seed: int) -> DragCase | None:
 
 def _film(scene: TabletopScene) -> _Film:
     """The world at rest for the past, then the motion."""
-    frames, truths = [scene.render()], [scene.truth()]
+    frames, truths, limbs = [scene.render()], [scene.truth()], [scene.limbs()]
     for _ in range(N_FUTURE):
         scene.step(1 / FRAME_RATE_HZ)
         frames.append(scene.render())
         truths.append(scene.truth())
+        limbs.append(scene.limbs())
     shown = [0] * (N_PAST - 1) + list(range(N_FUTURE + 1))
     return _Film(
         frames=np.stack([frames[index] for index in shown]),
         points_px=np.stack([truths[index].points_px for index in shown]),
         point_visible=np.stack([truths[index].point_visible for index in shown]),
         masks=np.stack([truths[index].mask for index in shown]),
+        limbs=np.stack([limbs[index] for index in shown]),
         point_thing=scene.point_thing, things=scene.things)
 
 
 def _cut(film: _Film, acted: Acted, drag_class: str, seed: int) -> DragCase:
-    first, *second = (
-        cut_case(film, seed=seed, start=N_PAST - 1, end=N_PAST + N_FUTURE - 1, thing=thing,
-                 point=point, past_frames=N_PAST, drag_class=drag_class,
-                 centre_px=acted.centre_px)
-        for thing, point in zip(acted.things, acted.points))
+    def case_of(film: _Film, thing: int, point: int) -> DragCase:
+        return cut_case(
+            film, seed=seed, start=N_PAST - 1, end=N_PAST + N_FUTURE - 1, thing=thing, point=point,
+            past_frames=N_PAST, drag_class=drag_class, centre_px=acted.centre_px)
+
+    if acted.limb_points:
+        (thing,), (point,) = acted.things, acted.points
+        apart = _with_the_limb_apart(film, thing, acted.limb_points)
+        middle = int(np.flatnonzero(film.point_thing == thing)[0])
+        return replace(case_of(apart, len(film.things), point), rest=case_of(apart, thing, middle))
+    first, *second = (case_of(film, *dragged) for dragged in zip(acted.things, acted.points))
     return replace(first, partner=second[0]) if second else first
+
+
+def _with_the_limb_apart(film: _Film, thing: int, points: tuple[int, ...]) -> _Film:
+    """The lid or the link of a thing as one more thing, the last one."""
+    limb, point_thing = len(film.things), film.point_thing.copy()
+    point_thing[list(points)] = limb
+    is_limb = film.limbs & (film.masks == thing + 1)
+    return replace(film, masks=np.where(is_limb, limb + 1, film.masks), point_thing=point_thing,
+                   things=[*film.things, film.things[thing]])
 
 
 # --- what fits ------------------------------------------------------------------------------------
@@ -157,19 +178,10 @@ def _is_seen(case: DragCase, motion: Motion) -> bool:
     if case.drag_class == 'through_occlusion' and (
             case.future_masks.sum((1, 2)).min() > HIDDEN_SHARE * before.sum()):
         return False
-    if case.drag_class == 'deform' and _overlap(before, after) > SAME_SHAPE:
-        return False        # round: it might as well have been shifted
     return bool(
         low * before.sum() <= after.sum() <= high * before.sum()
         and n_left >= max(motion.least_left_px, motion.least_left_share * before.sum())
         and not touches_border(before) and not touches_border(after))
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W) bool, put on each other by their middles."""
-    middles = [np.round(np.argwhere(mask).mean(0)).astype(int) for mask in (one, other)]
-    moved = np.roll(one, middles[1] - middles[0], (0, 1))
-    return float((moved & other).sum() / (moved | other).sum())
 
 
 def _can_be_told(case: DragCase) -> bool:
@@ -283,7 +295,8 @@ def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
     world.operator = MovedObject(
         world.operator, thing - 2, swing, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
-    return Acted(things=(thing,), points=(int(seen[0]),))
+    return Acted(things=(thing,), points=(int(seen[0]),),
+                 limb_points=tuple(map(int, own)))
 
 
 def _free_things(scene: TabletopScene, truth: Truth) -> list[int]:

@@ -40,6 +40,7 @@ class DragCase:
     the frame that is edited. path_px: (1 + T, 2), where the handle point is in the last frame of
     the past and in each of the future. centre_px: (2,) what it is turned about; None: it is moved.
     partner: of two things that are dragged at once the other, with the same frames.
+    rest: of a lid or a link the thing that it is a part of, without it, which stays: its path too.
     start_mask (H, W) and future_masks (T, H, W) bool: where the thing is visible; hands only, of a
     gripper. start_whole, future_whole: the same with the arm. start_table, end_table: (H, W) bool,
     where no thing at all is visible at the start and at the end. still_objects: (n, H, W) bool,
@@ -64,6 +65,7 @@ class DragCase:
     drag_class: str = 'translate'
     centre_px: np.ndarray | None = None
     partner: DragCase | None = None
+    rest: DragCase | None = None
 
     @property
     def is_edit(self) -> bool:
@@ -86,7 +88,10 @@ class DragCase:
         return [round((first + index) / FRAME_RATE_HZ * NS) for index in range(len(self.past))]
 
     def command(self, *, with_mask: bool = False) -> DragCommand:
-        """What an operator would send: a point and its path over time; the thing's mask on wish."""
+        """What an operator would send: a point and its path over time; the thing's mask on wish.
+
+        A lid or a link is marked in any case: a touch of it may as well mean all of its thing.
+        """
         height, width = self.start_mask.shape
         cases = (self,) if self.partner is None else (self, self.partner)
         return DragCommand(
@@ -97,11 +102,12 @@ class DragCase:
             duration_secs=(len(self.path_px) - 1) / FRAME_RATE_HZ)
 
     def _handle(self, with_mask: bool) -> DragHandle:
+        is_marked = with_mask or self.rest is not None
         return DragHandle(
             path_px=self.path_px.astype(np.float64),
             times_secs=np.arange(len(self.path_px)) / FRAME_RATE_HZ,
             operation=Operation.TRANSLATE if self.centre_px is None else Operation.ROTATE,
-            centre_px=self.centre_px, mask=self.start_mask if with_mask else None)
+            centre_px=self.centre_px, mask=self.start_mask if is_marked else None)
 
 
 def left_behind(start_mask: np.ndarray, end_whole: np.ndarray) -> np.ndarray:

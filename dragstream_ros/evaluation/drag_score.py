@@ -27,6 +27,8 @@ DAI_RADII_PX = (1, 3, 5)
 class DragScore:
     """How a predicted second ended; of two things that were dragged at once, the worse one.
 
+    So of a lid or a link and the rest of its thing, which should stay where it is.
+
     length_px: of the drag, from handle point to its end. error_px: distance of the thing from where
     it truly is at the end. moved_share: how far along the drag it came, 1 where it should be.
     left_share: of the pixels it should have left, how much still shows it. area_ratio: its area
@@ -75,18 +77,15 @@ class DragScorer:
 
     def __init__(self, case: DragCase) -> None:
         self._case = case
-        self._partner = None if case.partner is None else DragScorer(case.partner)
+        self._others = [DragScorer(other) for other in (case.partner, case.rest) if other]
         self._locator = ThingLocator(case)
         self._true_area_px = self._locator.locate(case.future[-1]).area_px
         self._moving = moving_pixels(case.future, case.past[-1])
 
     def score(self, frames: np.ndarray) -> DragScore:
         """Score (T, H, W, 3) uint8 RGB, the predicted future."""
-        own = self._score(frames)
-        if self._partner is None:
-            return own
-        return max(own, self._partner.score(frames),
-                   key=lambda score: (not score.succeeded, score.error_px))
+        scores = [self._score(frames), *(other.score(frames) for other in self._others)]
+        return max(scores, key=lambda score: (not score.succeeded, score.error_px))
 
     def _score(self, frames: np.ndarray) -> DragScore:
         located = self._locator.locate(frames[-1])
@@ -95,7 +94,7 @@ class DragScorer:
         return DragScore(
             length_px=self._case.length_px,
             error_px=float(np.linalg.norm(located.error_px)),
-            moved_share=1 + float(located.error_px @ way / (way @ way)),
+            moved_share=1 + float(located.error_px @ way / max(way @ way, 1e-6)),
             left_share=located.left_share,
             area_ratio=located.area_px / self._true_area_px,
             psnr_db=psnr_db(frames, self._case.future),

@@ -93,6 +93,8 @@ class ThingLocator:
 
         Nobody could see what is behind it there, so any colour of the table will do.
         """
+        if not self._left.any():    # it stays
+            return 0.0
         table = nearest(lab[self._left], self._table)
         other = np.minimum(other[self._left], table)
         return float(_thingness(own[self._left], other).mean())

@@ -22,10 +22,13 @@ LARGEST_ARM = 0.3   # share of the picture: what is larger and reaches in is the
 class ThingPieces:
     """labels: (H, W) int32, from 1 on, the piece that each pixel belongs to.
 
+    things: (H, W) int32, the same with the parts of a thing joined that can move by themselves,
+    such as a lid and its box: from 1 on; 0: no thing that is known.
     arms: (H, W) int32, from 1 on, the arm that each pixel belongs to; 0: none that is known.
     """
 
     labels: np.ndarray
+    things: np.ndarray
     arms: np.ndarray
 
 
@@ -40,7 +43,9 @@ def thing_pieces(picture: np.ndarray) -> ThingPieces:
     likely = finder.likelihood(*points)
     for piece, mask in enumerate(likely > 0, 1):
         finds[piece] = np.bincount(labels[mask], minlength=count) / np.maximum(size_px, 1)
-    return ThingPieces(_joined((finds > SHARED) & (finds.T > SHARED))[labels],
+    both, one = (finds > SHARED) & (finds.T > SHARED), (finds > SHARED) | (finds.T > SHARED)
+    is_known = finds.diagonal() > SHARED
+    return ThingPieces(_joined(both)[labels], (_joined(one) * is_known)[labels],
                        _arms(likely, points))
 
 

@@ -122,6 +122,10 @@ class TabletopScene:
             time_secs=self.time_secs, points_px=points_px, point_visible=visible,
             point_thing=self.point_thing, mask=mask, things=self.things)
 
+    def limbs(self) -> np.ndarray:
+        """(H, W) bool, where lids and links are visible. Raises NoGraphics as truth does."""
+        return self._frame.paste(self._on_limb[self._shown_geoms()[0]])
+
     def surfaces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What every pixel shows: one frame's body, depth_m and poses of surfaces.Surfaces.
 

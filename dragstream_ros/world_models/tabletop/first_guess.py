@@ -14,17 +14,17 @@ from torch.nn import functional
 from dragstream_ros.core.held import Held
 from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.carry import carry
-from dragstream_ros.world_models.tabletop.passed_below import passed_below
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+from dragstream_ros.world_models.tabletop.what_stays import WhatStays
 
 
 @dataclass(frozen=True, eq=False)
 class FirstGuess:
     """frames: (F, 3, H, W) in 0..1.
 
-    settled: (F, 1, H, W) in 0..1, where a piece, or what is held, was put, to stay as it is; or an
-    arm stays that it passes below.
+    settled: (F, 1, H, W) in 0..1, where a piece, or what is held, was put, to stay as it is, or
+    where something stays beside it.
     seen: what the pieces were cut from, as of the last of the frames.
     """
 
@@ -40,33 +40,36 @@ class FirstGuess:
         seen: as of that frame; None: it is real, and is cut itself.
         """
         seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
-        device, before = displacement.device, seen.origin
+        device = displacement.device
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        stays, left = (torch.zeros(newest.shape[:2], dtype=torch.bool) for _ in range(2))
+        left, stays = np.zeros(newest.shape[:2], bool), WhatStays.of(seen, held)
+        still = stays.arms | stays.rest
         if held is not None:
-            stays = torch.from_numpy(passed_below(seen, held))
-            left = held.left() & ~stays
-        gone, hidden = seen.gone_by(left.numpy()), flow[:, 2] > 0.5
+            left = held.left().numpy() & ~still
+        gone, hidden = seen.gone_by(left), flow[:, 2] > 0.5
         # What stays is put as it is, and the flow says nothing of it.
-        origins = seen.origins(flow[:, :2], hidden, stays.numpy())
+        origins = seen.origins(flow[:, :2], hidden, still)
         pieces = RigidPieces.of(seen.pieces.labels, origins, 1 - flow[:, 2], gone)
         picture, once = (torch.from_numpy(of).to(device).permute(2, 0, 1).float() / 255
                          for of in (newest, seen.picture))
         behind = torch.where(pieces.standing.to(device)[:, None], once, torch.nan)
         frames = torch.cat(at_once(
-            partial(carry, picture, left=(left | stays).to(device)), displacement.chunk(2),
-            hole.chunk(2), pieces.moved.to(device).chunk(2), behind.chunk(2)))
+            partial(carry, picture, left=torch.from_numpy(left | still).to(device)),
+            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2),
+            behind.chunk(2)))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
         shown = (hidden[-1] | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
         origin = np.where(shown, grid(shown.shape), origins[-1])
-        seen = replace(seen, origin=pieces.origin(origin), gone=gone)
+        origin = np.where(still, seen.origin, pieces.origin(origin))
+        seen = replace(seen, origin=origin, gone=gone)
         if held is not None:
-            frames, covered = held.put(frames)
-            seen = seen.held(covered[-1, 0].numpy() > 0.5, held.origin().numpy())
-            settled = settled.maximum(covered).maximum(stays.float())
-            frames = torch.where(stays, picture.cpu(), frames)
-            seen = replace(seen, origin=np.where(stays, before, seen.origin))
+            arms, still = torch.from_numpy(stays.arms), torch.from_numpy(still)
+            frames, covered = held.put(torch.where(still, picture.cpu(), frames))
+            frames = torch.where(arms, picture.cpu(), frames)
+            settled = settled.maximum(covered).maximum(still.float())
+            seen = seen.held((covered[-1, 0] > 0.5).numpy() & ~stays.arms, np.where(
+                stays.arms, np.float32(np.nan), held.origin().numpy()))
         return cls(frames.to(device), settled.to(device), seen)
 
     def unsettled(self) -> FirstGuess:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.drag_guidance import PROFILES
-from dragstream_ros.core.held import Grow, Held, touched_px
+from dragstream_ros.core.held import Grow, Held, touched_px, with_regions
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
@@ -36,6 +36,7 @@ from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
 from dragstream_ros.world_models.tabletop.recall import recalled
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
+from dragstream_ros.world_models.tabletop.swing import swing_parts
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -173,9 +174,9 @@ class TabletopWorldModel(nn.Module):
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
                              cut)
 
-    def recall(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
-               ) -> tuple[Context, np.ndarray, DragCommand]:
-        """Give what is grabbed in a predicted frame its region, and the frame that whole."""
+    def grasp(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
+              ) -> tuple[Context, np.ndarray, DragCommand]:
+        """Find the regions; what was really seen is put into a predicted frame whole."""
         handles = []
         for handle in command.handles:
             found = None
@@ -185,7 +186,9 @@ class TabletopWorldModel(nn.Module):
                 frame, mask, seen = found
                 handle, context = replace(handle, mask=mask), replace(context, seen=seen)
             handles.append(handle)
-        return context, frame, replace(command, handles=tuple(handles))
+        command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
+        seen = context.seen or SeenPicture.of(frame)
+        return context, frame, swing_parts(command, seen.shows(seen.pieces.things), self.table_view)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:

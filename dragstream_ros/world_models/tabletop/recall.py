@@ -39,7 +39,7 @@ def recalled(seen: SeenPicture, frame: np.ndarray, points_px: list[np.ndarray], 
     cover = cv2.warpAffine(thing.astype(np.float32), motion, (width, height),
                            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     # What an arm hides of it now is left to the next time that it is grabbed.
-    cover *= (seen.arms() == 0) | shown
+    cover *= (seen.shows(seen.pieces.arms) == 0) | shown
     colours = cv2.warpAffine(seen.picture, motion, (width, height), borderMode=cv2.BORDER_REPLICATE,
                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     whole = frame + cover[..., None] * (colours.astype(np.float32) - frame)

@@ -62,18 +62,14 @@ class SeenPicture:
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         return gone
 
-    def arms(self) -> np.ndarray:
-        """Which arm each pixel of the newest frame shows, (H, W) int32; 0: none."""
-        return self.shows(self.pieces.arms)
-
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
         return self._shown(of_picture, self.origin)
 
-    def arms_when_grabbed(self) -> np.ndarray:
+    def showed(self, of_picture: np.ndarray) -> np.ndarray:
         """The same of the picture that the drag is of."""
         assert self.grabbed_origin is not None
-        return self._shown(self.pieces.arms, self.grabbed_origin)
+        return self._shown(of_picture, self.grabbed_origin)
 
     def without(self, redone: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool is something else."""
