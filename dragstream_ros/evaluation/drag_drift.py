@@ -39,7 +39,7 @@ class DriftConfig:
     looks: after so many chunks; the first is what the others are compared with.
     """
 
-    scenes: int = 2
+    scenes: int = 6
     first_seed: int = FIRST_SEED
     way_px: float = 12.0
     looks: tuple[int, ...] = (5, 20, 40, 60)
