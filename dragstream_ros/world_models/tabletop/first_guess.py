@@ -43,28 +43,25 @@ class FirstGuess:
         device = displacement.device
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        left, stays = np.zeros(newest.shape[:2], bool), WhatStays.of(seen, held)
-        still = stays.arms | stays.rest
-        if held is not None:
-            left = held.left().numpy() & ~still
-        gone, hidden = seen.gone_by(left), flow[:, 2] > 0.5
+        stays = WhatStays.of(seen, held)
+        gone, hidden = seen.gone_by(stays.left), flow[:, 2] > 0.5
         # What stays is put as it is, and the flow says nothing of it.
-        origins = seen.origins(flow[:, :2], hidden, still)
+        origins = seen.origins(flow[:, :2], hidden, stays.still)
         pieces = RigidPieces.of(seen.pieces.labels, origins, 1 - flow[:, 2], gone)
         picture, once = (torch.from_numpy(of).to(device).permute(2, 0, 1).float() / 255
                          for of in (newest, seen.picture))
         behind = torch.where(pieces.standing.to(device)[:, None], once, torch.nan)
         frames = torch.cat(at_once(
-            partial(carry, picture, left=torch.from_numpy(left | still).to(device)),
+            partial(carry, picture, left=torch.from_numpy(stays.left | stays.still).to(device)),
             displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2),
             behind.chunk(2)))
         frames, settled = pieces.put(frames.cpu(), seen.picture)
         shown = (hidden[-1] | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
         origin = np.where(shown, grid(shown.shape), origins[-1])
-        origin = np.where(still, seen.origin, pieces.origin(origin))
+        origin = np.where(stays.still, seen.origin, pieces.origin(origin))
         seen = replace(seen, origin=origin, gone=gone)
         if held is not None:
-            arms, still = torch.from_numpy(stays.arms), torch.from_numpy(still)
+            arms, still = torch.from_numpy(stays.arms), torch.from_numpy(stays.still)
             frames, covered = held.put(torch.where(still, picture.cpu(), frames))
             frames = torch.where(arms, picture.cpu(), frames)
             settled = settled.maximum(covered).maximum(still.float())

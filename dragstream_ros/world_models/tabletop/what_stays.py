@@ -21,17 +21,27 @@ MOST_OF_IT = 0.7    # share of a thing: who drags that means all of it
 
 @dataclass(frozen=True, eq=False)
 class WhatStays:
-    """In the newest frame, (H, W) bool: arms, above what is dragged; rest, below it."""
+    """In the newest frame, (H, W) bool: arms, above what is dragged; rest, below it.
+
+    left: what of that frame shows what is dragged.
+    """
 
     arms: np.ndarray
     rest: np.ndarray
+    left: np.ndarray
 
     @classmethod
     def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
-            return cls(nothing, nothing)
-        return cls(_passed_arms(seen, held), _rest(seen, held))
+            return cls(nothing, nothing, nothing)
+        arms, left = _passed_arms(seen, held), held.left().numpy()
+        return cls(arms, _rest(seen, held) & ~left, left & ~arms)
+
+    @property
+    def still(self) -> np.ndarray:
+        """Both, (H, W) bool."""
+        return self.arms | self.rest
 
 
 def _passed_arms(seen: SeenPicture, held: Held) -> np.ndarray:
@@ -62,7 +72,7 @@ def _rest(seen: SeenPicture, held: Held) -> np.ndarray:
     for mask, body in zip(held.masks.numpy(), held.bodies, strict=True):
         if body.arm is None:
             rest |= things == part_of(before, mask, dragged)
-    return rest & (things > 0) & ~held.left().numpy()
+    return rest & (things > 0)
 
 
 def part_of(things: np.ndarray, mask: np.ndarray, dragged: np.ndarray) -> int:
