@@ -11,9 +11,9 @@ import torch
 
 from dragstream_ros.core.stream import DragStream, StreamConfig
 from dragstream_ros.lanes import Lanes
-from dragstream_ros.masks.colour_pieces import colour_pieces
 from dragstream_ros.masks.grow_region import grow_region
 from dragstream_ros.masks.once_per_picture import MOST_KEPT, OncePerPicture
+from dragstream_ros.masks.thing_pieces import thing_pieces
 from dragstream_ros.planning.candidates import smooth_drag
 from dragstream_ros.planning.stream_futures import StreamFutures
 from dragstream_ros.world_models.tabletop import seen_picture
@@ -74,7 +74,7 @@ def test_what_failed_is_tried_again():
 
 def test_the_candidates_of_a_goal_share_what_is_grabbed_and_the_pieces_of_the_picture(monkeypatch):
     torch.set_num_threads(1)
-    grow, cut = Counted(grow_region), Counted(colour_pieces)
+    grow, cut = Counted(grow_region), Counted(thing_pieces)
     monkeypatch.setattr(seen_picture, '_pieces_of', OncePerPicture(cut))
     model = TabletopWorldModel().eval()
     stream = DragStream(model, config=StreamConfig(), grow=OncePerPicture(grow))
