@@ -286,3 +286,19 @@ def test_an_optimisation_that_is_broken_off_leaves_no_trace(model, monkeypatch) 
     stream.release()
     for one, other in zip(drained(stream), expected, strict=True):
         assert np.array_equal(one.frames, other.frames)
+
+
+@pytest.mark.parametrize(('profile', 'knows'), [('fast', True), ('code', False)])
+def test_what_the_model_knows_of_things_is_not_asked_by_the_published_methods(
+        model, monkeypatch, profile, knows) -> None:
+    asked = []
+    monkeypatch.setattr(model, 'grasp', lambda context, frame, command, grow: (
+        asked.append(command) or (context, frame, command)))
+    guidance = replace(DragGuidanceConfig.profile(profile), iterations_per_segment=1,
+                       max_segments=1)
+    stream = DragStream(model, guidance, StreamConfig(control='guidance'),
+                        grow=lambda picture, *_: np.ones(picture.shape[:2], bool))
+    stream.reset(pictures(6), [i * PERIOD_NS for i in range(6)])
+    stream.push_drag(drag((40, 40), (60, 40)))
+    assert stream.step() is not None
+    assert bool(asked) == knows

@@ -259,7 +259,7 @@ class DragStream:
         context, frame = rollout.context, rollout.frame
         if self._grow is not None:
             grasp = getattr(self.world_model, 'grasp', None)
-            if grasp is None:
+            if grasp is None or not self._predictor.holds:
                 command = with_regions(command, frame, self._grow)
             else:
                 context, frame, command = grasp(context, frame, command, self._grow)

@@ -18,10 +18,10 @@ from dragstream_ros.evaluation.drag_case import (
     DragCase,
     cut_case,
     left_behind,
-    touches_border,
 )
 from dragstream_ros.evaluation.drag_score import DragScorer
 from dragstream_ros.evaluation.moved_object import MovedObject, swing, turn_about
+from dragstream_ros.masks.known_thing import at_border
 from dragstream_ros.simulation.motion import minimum_jerk
 from dragstream_ros.simulation.scene import TabletopScene
 from dragstream_ros.simulation.truth import Thing, Truth
@@ -181,7 +181,7 @@ def _is_seen(case: DragCase, motion: Motion) -> bool:
     return bool(
         low * before.sum() <= after.sum() <= high * before.sum()
         and n_left >= max(motion.least_left_px, motion.least_left_share * before.sum())
-        and not touches_border(before) and not touches_border(after))
+        and not at_border(before) and not at_border(after))
 
 
 def _can_be_told(case: DragCase) -> bool:

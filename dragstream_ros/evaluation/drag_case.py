@@ -126,11 +126,6 @@ def mask_of(take: Take, thing: int, index: int) -> np.ndarray:
     return whole & (np.hypot(x - palm[0], y - palm[1]) <= HAND_RADIUS_PX)
 
 
-def touches_border(mask: np.ndarray) -> bool:
-    """A part of the thing may lie outside of the picture."""
-    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
-
-
 def cut_case(
     take: Take, *, seed: int, start: int, end: int, thing: int, point: int,
     past_frames: int, drag_class: str = 'translate', centre_px: np.ndarray | None = None,

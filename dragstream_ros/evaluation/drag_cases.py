@@ -21,8 +21,8 @@ from dragstream_ros.evaluation.drag_case import (
     cut_case,
     left_behind,
     mask_of,
-    touches_border,
 )
+from dragstream_ros.masks.known_thing import at_border
 from dragstream_ros.simulation.episode import generate_episode
 
 FIRST_SEED = 1_000_000
@@ -134,4 +134,4 @@ def _fits(episode: Take, thing: int, point: int, start: int, config: DragCaseCon
         before.sum() >= config.least_area_px
         and left >= config.least_left
         and config.least_visible <= visible <= config.most_visible
-        and not touches_border(before) and not touches_border(after))
+        and not at_border(before) and not at_border(after))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from dragstream_ros.core.held import Grow
+from dragstream_ros.world_models.tabletop.rigid_pieces import Piece
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
 LEAST_SEEN_PX, LEAST_SHARE = 12, 0.25   # of a thing in the frame, to know where it is
@@ -40,8 +41,7 @@ def recalled(seen: SeenPicture, frame: np.ndarray, points_px: list[np.ndarray], 
                            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     # What an arm hides of it now is left to the next time that it is grabbed.
     cover *= (seen.shows(seen.pieces.arms) == 0) | shown
-    colours = cv2.warpAffine(seen.picture, motion, (width, height), borderMode=cv2.BORDER_REPLICATE,
-                             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    colours = Piece((slice(height), slice(width)), cover, motion).cut(seen.picture)
     whole = frame + cover[..., None] * (colours.astype(np.float32) - frame)
     mask = cover > 0.5
     pixels = np.concatenate([grid(mask.shape), np.ones((1, height, width), np.float32)])

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
+import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
+from dragstream_ros.core.region import dilate
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.world_models.tabletop.what_stays import part_of
 
@@ -40,8 +41,7 @@ def swung(handle: DragHandle, rest: np.ndarray, view: TableView | None) -> DragH
     It is turned if the path is an arc, on the table, about a point near to where the part hangs.
     """
     assert handle.mask is not None
-    side = 2 * TOUCH_PX + 1
-    near = cv2.dilate(handle.mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    near = dilate(torch.from_numpy(handle.mask), TOUCH_PX).numpy()
     rows, columns = np.nonzero(near & rest)
     if handle.operation is not Operation.TRANSLATE or not len(rows) or len(handle.path_px) < 3:
         return handle
@@ -49,10 +49,10 @@ def swung(handle: DragHandle, rest: np.ndarray, view: TableView | None) -> DragH
     flat = np.array([1.0, 1.0 if view is None else view.flatness(hangs[1] / len(rest))])
     path, at = handle.path_px / flat, hangs / flat
     # |p|^2 = 2 p c + r^2 - |c|^2 for every point p of a circle.
-    (x, y, rest_of_it), *_ = np.linalg.lstsq(
+    (x, y, offset), *_ = np.linalg.lstsq(
         np.column_stack([2 * path, np.ones(len(path))]), (path ** 2).sum(1), rcond=None)
     joint = np.array([x, y])
-    radius, arm = float(np.sqrt(max(rest_of_it + joint @ joint, 0.0))), path[0] - at
+    radius, arm = float(np.sqrt(max(offset + joint @ joint, 0.0))), path[0] - at
     length = max(float(np.linalg.norm(arm)), 1.0)
     strays = np.abs(np.linalg.norm(path - joint, axis=1) - radius).max()
     if (np.linalg.norm(joint - at) > OFF_SHARE * length or radius < LEAST_SHARE * length

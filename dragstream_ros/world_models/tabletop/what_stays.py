@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+import torch
 
 from dragstream_ros.core.held import Held
+from dragstream_ros.core.region import dilate
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 GRIP = 2.5          # px of an arm that are so near to what it carries, for each px of its size
@@ -59,8 +60,7 @@ def _passed_arms(seen: SeenPicture, held: Held) -> np.ndarray:
 
 
 def _carries(arm: np.ndarray, thing: np.ndarray) -> bool:
-    side = 2 * NEAR_PX + 1
-    near = cv2.dilate(thing.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    near = dilate(torch.from_numpy(thing), NEAR_PX).numpy()
     return int((arm & near).sum()) > GRIP * float(np.sqrt(thing.sum()))
 
 
