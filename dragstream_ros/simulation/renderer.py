@@ -70,11 +70,11 @@ class Renderer:
         self._camera.fixedcamid = 0
         self._perturb = mujoco.MjvPerturb()
 
-    def update(self, data: mujoco.MjData) -> None:
-        """Take the poses that the next pictures show."""
+    def update(self, data: mujoco.MjData, *, static_only: bool = False) -> None:
+        """Take the poses that the next pictures show; of all, or of what cannot move."""
+        shown = mujoco.mjtCatBit.mjCAT_STATIC if static_only else mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
-            self._model, data, self._option, self._perturb, self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
+            self._model, data, self._option, self._perturb, self._camera, shown.value, self._scene)
 
     def picture(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8 RGB of size (width, height)."""

@@ -106,11 +106,14 @@ class TabletopScene:
 
     def render(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises NoGraphics where nothing can be rendered."""
-        width, height = self._frame.content
-        if width > SUPERSAMPLED_UP_TO_PX:
-            return self._frame.paste(self._drawer().picture((width, height)))
-        large = self._drawer().picture((2 * width, 2 * height))
-        return self._frame.paste(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
+        return self._picture(self._drawer())
+
+    def render_bare(self) -> np.ndarray:
+        """The same with nothing on the table, nor above it."""
+        drawer = self._drawer()
+        drawer.update(self._world.data, static_only=True)
+        self._drawn_ticks = -1
+        return self._picture(drawer)
 
     def truth(self) -> Truth:
         """Ground truth of now. Raises NoGraphics where the mask cannot be rendered."""
@@ -202,6 +205,13 @@ class TabletopScene:
     def _points_px(self, world: World) -> np.ndarray:
         pixels = self._camera.project(world.points()) + self._frame.corner
         return pixels.astype(np.float32)
+
+    def _picture(self, drawer: Renderer) -> np.ndarray:
+        width, height = self._frame.content
+        if width > SUPERSAMPLED_UP_TO_PX:
+            return self._frame.paste(drawer.picture((width, height)))
+        large = drawer.picture((2 * width, 2 * height))
+        return self._frame.paste(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
 
     def _shown_geoms(self) -> tuple[np.ndarray, np.ndarray]:
         """Renderer.surfaces of the content, rendered once for all who ask at one time."""
