@@ -75,7 +75,7 @@ def test_what_failed_is_tried_again():
 def test_the_candidates_of_a_goal_share_what_is_grabbed_and_the_pieces_of_the_picture(monkeypatch):
     torch.set_num_threads(1)
     grow, cut = Counted(grow_region), Counted(thing_pieces)
-    monkeypatch.setattr(seen_picture, '_pieces_of', OncePerPicture(cut))
+    monkeypatch.setattr(seen_picture, 'thing_pieces', cut)
     model = TabletopWorldModel().eval()
     stream = DragStream(model, config=StreamConfig(), grow=OncePerPicture(grow))
     stream.reset(np.stack([PICTURE] * 2), [0, 100_000_000])

@@ -85,7 +85,7 @@ class Held:
         """
         swept = torch.zeros_like(self.masks)
         for way, body, *poses in zip(swept, self.bodies, *self.poses, strict=True):
-            for pose in map(self._pixels, poses if body.arm is None else ()):
+            for pose in map(self.pixels, poses if body.arm is None else ()):
                 (rows, columns), layer = body.after(pose)
                 way[rows, columns] |= layer[3] > 0.5
         return swept
@@ -97,7 +97,7 @@ class Held:
         """
         left = torch.zeros(self.masks.shape[1:], dtype=torch.bool)
         for body, start in zip(self.bodies, self.start, strict=True):
-            (rows, columns), layer = body.after(self._pixels(start))
+            (rows, columns), layer = body.after(self.pixels(start))
             left[rows, columns] |= layer[3] > 0.5
         return region.dilate(left, RIM_PX)
 
@@ -109,7 +109,7 @@ class Held:
         frames = frames.clone()
         covered = frames.new_zeros(len(frames), 1, *frames.shape[2:])
         for body, *poses in zip(self.bodies, *self.poses, strict=True):
-            for frame, cover, pose in zip(frames, covered, map(self._pixels, poses), strict=True):
+            for frame, cover, pose in zip(frames, covered, map(self.pixels, poses), strict=True):
                 (rows, columns), layer = body.after(pose)
                 frame[:, rows, columns] = frame[:, rows, columns].lerp(layer[:3], layer[3:])
                 cover[:, rows, columns] = cover[:, rows, columns].maximum(layer[3:])
@@ -124,11 +124,12 @@ class Held:
         NaN where the frame shows none of it.
         """
         found = torch.full((2, *self.masks.shape[1:]), torch.nan)
-        for body, pose in zip(self.bodies, map(self._pixels, self.poses[-1]), strict=True):
+        for body, pose in zip(self.bodies, map(self.pixels, self.poses[-1]), strict=True):
             (rows, columns), origin = body.origin(pose)
             found[:, rows, columns] = origin.where(~origin.isnan(), found[:, rows, columns])
         return found
 
-    def _pixels(self, pose: Pose) -> region.CellPose:
+    def pixels(self, pose: Pose) -> region.CellPose:
+        """A pose of its picture's pixels."""
         size = (self.picture.shape[1], self.picture.shape[0])
         return region.to_cells(pose, image_size=size, latent_size=size)

@@ -12,6 +12,7 @@ import numpy as np
 from dragstream_ros.simulation.camera import Camera
 from dragstream_ros.simulation.surfaces import Surfaces
 from dragstream_ros.training.episodes import SeenFlow, Tracks
+from dragstream_ros.training.errors import TrainingError
 from dragstream_ros.whole_file import whole_file
 
 # Picture shapes that the model meets: square, and letter-boxed 4:3 and 16:9 cameras.
@@ -33,7 +34,8 @@ class SimulatedEpisode:
     """An episodes.Episode.
 
     points_px: (T, P, 2) float32; visible: (T, P) bool; point_thing: (P,) int16, -1 for static
-    points; masks: (T, 128, 128) uint8, thing + 1; surfaces tell the true flow.
+    points; masks: (T, 128, 128) uint8, thing + 1; bare: (128, 128, 3) uint8, the scene with nothing
+    on the table; surfaces tell the true flow.
     """
 
     frames: np.ndarray
@@ -41,6 +43,7 @@ class SimulatedEpisode:
     visible: np.ndarray
     point_thing: np.ndarray
     masks: np.ndarray
+    bare: np.ndarray
     surfaces: Surfaces
 
     def tracks(self, first: int, count: int) -> Tracks:
@@ -75,7 +78,7 @@ def make_episodes(folder: Path, config: EpisodeConfig, workers: int) -> None:
 
 def load_episodes(folder: Path, config: EpisodeConfig) -> list[SimulatedEpisode]:
     """Load all episodes of the configuration into memory (about 7 MB each)."""
-    return [_unpack(dict(np.load(_path(folder, seed)))) for seed in _seeds(config)]
+    return [_load(_path(folder, seed)) for seed in _seeds(config)]
 
 
 def _seeds(config: EpisodeConfig) -> range:
@@ -95,15 +98,26 @@ def _make_episode(folder: Path, secs: float, seed: int) -> None:
     arrays: dict[str, Any] = {
         'frames': episode.frames, 'points_px': episode.points_px.astype(np.float32),
         'visible': episode.point_visible, 'point_thing': thing, 'masks': episode.masks,
+        'bare': episode.bare,
         **pack_surfaces(episode.surfaces)}
     with whole_file(_path(folder, seed)) as path, path.open('wb') as file:
         np.savez(file, **arrays)
 
 
+def _load(path: Path) -> SimulatedEpisode:
+    arrays = dict(np.load(path))
+    try:
+        return _unpack(arrays)
+    except KeyError as error:
+        raise TrainingError(
+            f'{path} has no {error}: an older version of this package simulated it. Delete '
+            f'{path.parent}, and the same command simulates them anew.') from error
+
+
 def _unpack(arrays: dict[str, np.ndarray]) -> SimulatedEpisode:
     return SimulatedEpisode(
         frames=arrays['frames'], points_px=arrays['points_px'], visible=arrays['visible'],
-        point_thing=arrays['point_thing'], masks=arrays['masks'],
+        point_thing=arrays['point_thing'], masks=arrays['masks'], bare=arrays['bare'],
         surfaces=unpack_surfaces(arrays))
 
 

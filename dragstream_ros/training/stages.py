@@ -25,12 +25,13 @@ from dragstream_ros.training.train_autoencoder import (
 )
 from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynamics
 from dragstream_ros.training.train_flow import FlowTraining, train_flow
+from dragstream_ros.training.train_table import TableTraining
 from dragstream_ros.training.train_things import ThingTraining
 from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 STAGES = ('autoencoder', 'flow', 'dynamics')
-TABLETOP_STAGES = (*STAGES, 'things')       # the last needs the simulation's masks
+TABLETOP_STAGES = (*STAGES, 'table', 'things')      # the last two need the simulation's truth
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class StagesConfig:
 class TabletopConfig(StagesConfig):
     """What config/train_tabletop.yaml says: also what the model is, and what is simulated."""
 
+    table: TableTraining = TableTraining()
     things: ThingTraining = ThingTraining()
     sigmas: tuple[float, ...] = (0.5,)
     episodes: EpisodeConfig = EpisodeConfig()

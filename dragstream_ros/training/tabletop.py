@@ -1,4 +1,4 @@
-"""From nothing to the bundled weights, on the simulation alone: the model, and what things are."""
+"""From nothing to the bundled weights, on the simulation alone: the model, tables and things."""
 from __future__ import annotations
 
 import os
@@ -12,6 +12,7 @@ from dragstream_ros.training.loop import Loop
 from dragstream_ros.training.simulated_episodes import load_episodes, make_episodes
 from dragstream_ros.training.stages import TabletopConfig, begin, train_stages
 from dragstream_ros.training.thing_module import ThingModule
+from dragstream_ros.training.train_table import train_table
 from dragstream_ros.training.train_things import save_things, train_things
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
@@ -24,6 +25,10 @@ def train_tabletop(folder: Path, config: TabletopConfig, first: str | None) -> P
     model = TabletopWorldModel(sigmas=config.sigmas)
     episodes = load_episodes(folder / 'episodes', config.episodes)
     train_stages(model, episodes, config, folder, anew=True)
+    assert model.bare_table is not None
+    train_table(model.bare_table.requires_grad_(True), episodes, config.table,
+                Loop(folder, 'table'))
+    model.bare_table.cpu().eval().requires_grad_(False)
     things = ThingModule()
     train_things(things, episodes, config.things, Loop(folder, 'things'))
     card = {'trained_on': 'the simulated tabletop of this package, nothing else',

@@ -26,6 +26,7 @@ from dragstream_ros.training.sample_drags import (
 )
 from dragstream_ros.world_models.tabletop.dynamics import ChunkDenoiser, attend, flat
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def draw_clips(latents: Sequence[torch.Tensor], episodes: Sequence[Episode],
 def guess_clips(model: TabletopWorldModel, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the first guesses of both chunks of every clip, (B, 2 * F, C, h, w).
 
-    And how much of each cell is open, (B, 2 * F, 1, h, w) in 0..1: all but what is settled.
+    And how much of each cell is open, (B, 2 * F, 1, h, w) in 0..1: all but what is settled.  As
+    where no thing is known: there it has most to do.
     """
     chunk, size = model.frames_per_chunk, model.latent_shape[1:]
     guesses, opened = [], []
@@ -107,7 +109,7 @@ def guess_clips(model: TabletopWorldModel, clips: Clips) -> tuple[torch.Tensor, 
             at = len(frames) - (2 - i) * chunk - 1
             first = model.first_guess(
                 frames[[at, at - 1]], newest[i], maps[None, i * chunk:(i + 1) * chunk],
-                clips.held[2 * clip + i])
+                clips.held[2 * clip + i], SeenPicture.of(newest[i]))
             guesses.append(model.autoencoder.encode(first.frames))
             opened.append(1 - functional.adaptive_avg_pool2d(first.settled, size))
     batch = (len(clips.frames), -1)

@@ -1,6 +1,7 @@
-"""The first guess of a chunk: the newest frame carried along, its pieces whole, what is held put.
+"""The first guess of a chunk: things put whole where the flow has them, and what is held put.
 
-See carry.py, rigid_pieces.py and core/held.py for the three.
+Of a picture whose things are known, they are put on its table (layers.py); of any other the newest
+frame is carried along (carry.py), its pieces whole (rigid_pieces.py).  What is held: core/held.py.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from torch.nn import functional
 from dragstream_ros.core.held import Held
 from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.carry import carry
+from dragstream_ros.world_models.tabletop.layers import Layers, put_shadows
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 from dragstream_ros.world_models.tabletop.what_stays import WhatStays
@@ -40,35 +42,55 @@ class FirstGuess:
         seen: as of that frame; None: it is real, and is cut itself.
         """
         seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
-        device = displacement.device
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
         stays = WhatStays.of(seen, held)
-        gone, hidden = seen.gone_by(stays.left), flow[:, 2] > 0.5
+        gone = seen.gone_by(stays.left)
         # What stays is put as it is, and the flow says nothing of it.
-        origins = seen.origins(flow[:, :2], hidden, stays.still)
-        pieces = RigidPieces.of(seen.pieces.labels, origins, 1 - flow[:, 2], gone)
-        picture, once = (torch.from_numpy(of).to(device).permute(2, 0, 1).float() / 255
-                         for of in (newest, seen.picture))
-        behind = torch.where(pieces.standing.to(device)[:, None], once, torch.nan)
-        frames = torch.cat(at_once(
-            partial(carry, picture, left=torch.from_numpy(stays.left | stays.still).to(device)),
-            displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2),
-            behind.chunk(2)))
-        frames, settled = pieces.put(frames.cpu(), seen.picture)
-        shown = (hidden[-1] | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
-        origin = np.where(shown, grid(shown.shape), origins[-1])
-        origin = np.where(stays.still, seen.origin, pieces.origin(origin))
+        origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5, stays.still)
+        if seen.backdrop is None:
+            frames, settled, origin = _carried(
+                newest, displacement, hole, seen, origins, gone, stays.left | stays.still)
+        else:
+            layers = Layers.of(seen, origins, 1 - flow[:, 2], gone, stays.still)
+            (frames, settled), origin = layers.drawn(seen), layers.origin()
+            seen = replace(seen, motions=layers.motions)
+        origin = np.where(stays.still, seen.origin, origin)
         seen = replace(seen, origin=origin, gone=gone)
         if held is not None:
+            picture = _tensor(newest)
             arms, still = torch.from_numpy(stays.arms), torch.from_numpy(stays.still)
-            frames, covered = held.put(torch.where(still, picture.cpu(), frames))
-            frames = torch.where(arms, picture.cpu(), frames)
+            if seen.backdrop is not None:
+                frames = put_shadows(frames, held, seen)
+            frames, covered = held.put(torch.where(still, picture, frames))
+            frames = torch.where(arms, picture, frames)
             settled = settled.maximum(covered).maximum(still.float())
             seen = seen.held((covered[-1, 0] > 0.5).numpy() & ~stays.arms, np.where(
                 stays.arms, np.float32(np.nan), held.origin().numpy()))
-        return cls(frames.to(device), settled.to(device), seen)
+        return cls(frames.to(hole.device), settled.to(hole.device), seen)
 
     def unsettled(self) -> FirstGuess:
         """The same, where denoising may change all of it."""
         return replace(self, settled=torch.zeros_like(self.settled))
+
+
+def _carried(newest: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
+             seen: SeenPicture, origins: np.ndarray, gone: np.ndarray, left: np.ndarray,
+             ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Frames, what of them is settled, and where the last one is from, by the flow."""
+    device = hole.device
+    sure = 1 - functional.interpolate(hole, size=newest.shape[:2], mode='bilinear')[:, 0].cpu()
+    pieces = RigidPieces.of(seen.pieces.labels, origins, sure.numpy(), gone)
+    picture, once = (_tensor(of).to(device) for of in (newest, seen.picture))
+    behind = torch.where(pieces.standing.to(device)[:, None], once, torch.nan)
+    frames = torch.cat(at_once(
+        partial(carry, picture, left=torch.from_numpy(left).to(device)),
+        displacement.chunk(2), hole.chunk(2), pieces.moved.to(device).chunk(2), behind.chunk(2)))
+    frames, settled = pieces.put(frames.cpu(), seen.picture)
+    shown = ((sure[-1].numpy() < 0.5) | pieces.moved[-1].numpy()) & pieces.standing[-1].numpy()
+    return frames, settled, pieces.origin(np.where(shown, grid(shown.shape), origins[-1]))
+
+
+def _tensor(picture: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) uint8 -> (3, H, W) in 0..1."""
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255

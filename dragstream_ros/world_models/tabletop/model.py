@@ -22,9 +22,11 @@ from dragstream_ros.core.held import Grow, Held, touched_px, with_regions
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.masks.once_per_picture import OncePerPicture
 from dragstream_ros.world_models.misfits import misfits
 from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.autoencoder import AutoencoderConfig, FrameAutoencoder
+from dragstream_ros.world_models.tabletop.bare_table import BareTable, BareTableConfig
 from dragstream_ros.world_models.tabletop.context import Context, TabletopConditions
 from dragstream_ros.world_models.tabletop.dynamics import (
     ChunkDenoiser,
@@ -62,11 +64,15 @@ class TabletopWorldModel(nn.Module):
     def __init__(self, autoencoder: AutoencoderConfig = AutoencoderConfig(),
                  flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
                  sigmas: Sequence[float] = (0.5,),
-                 table_view: TableView | None = TABLE_VIEW) -> None:
+                 table_view: TableView | None = TABLE_VIEW,
+                 bare_table: BareTableConfig | None = BareTableConfig()) -> None:
         super().__init__()
         self.autoencoder = FrameAutoencoder(autoencoder)
         self.flow = FlowNet(flow)
         self.dynamics = ChunkDenoiser(dynamics)
+        self.bare_table = None if bare_table is None else BareTable(bare_table)
+        self._see = OncePerPicture(
+            partial(SeenPicture.of, paint=None if bare_table is None else self._paint))
         self.sigmas = tuple(sigmas)
         self.table_view = table_view
         size = dynamics.latent_size
@@ -169,10 +175,18 @@ class TabletopWorldModel(nn.Module):
         """
         flow, cut = at_once(_call, (
             partial(self.flow, latents.flatten(0, 1)[None], maps),
-            partial(SeenPicture.of, newest) if seen is None else lambda: seen))
+            partial(self._see, newest) if seen is None else lambda: seen))
         cell_px = self.image_size[0] / self.latent_shape[2]
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
                              cut)
+
+    @torch.no_grad()
+    def _paint(self, picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """The bare table of a picture, see backdrop.Paint."""
+        assert self.bare_table is not None
+        pixels = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+        return _frames(self.bare_table(pixels.expand(len(hidden), -1, -1, -1),
+                                       torch.from_numpy(hidden)[:, None].float()))
 
     def grasp(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
               ) -> tuple[Context, np.ndarray, DragCommand]:
@@ -187,7 +201,7 @@ class TabletopWorldModel(nn.Module):
                 handle, context = replace(handle, mask=mask), replace(context, seen=seen)
             handles.append(handle)
         command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
-        seen = context.seen or SeenPicture.of(frame)
+        seen = context.seen or self._see(frame)
         return context, frame, swing_parts(command, seen.shows(seen.pieces.things), self.table_view)
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
@@ -230,7 +244,9 @@ class TabletopWorldModel(nn.Module):
         pixels = self._decode(x0)
         redone = (1 - first.settled) * functional.interpolate(
             changed, size=pixels.shape[-2:], mode='bilinear')
-        seen = first.seen.without((redone[-1, 0] > 0.5).cpu().numpy())
+        seen = first.seen
+        if seen.backdrop is None:
+            seen = seen.without((redone[-1, 0] > 0.5).cpu().numpy())
         return x0, _frames(first.frames.lerp(pixels, redone)), replace(context, seen=seen)
 
     def _positioned(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
@@ -268,6 +284,7 @@ class TabletopWorldModel(nn.Module):
         view = self.table_view
         config = {'autoencoder': asdict(self.autoencoder.config),
                   'flow': asdict(self.flow.config), 'dynamics': asdict(self.dynamics.config),
+                  'bare_table': self.bare_table and asdict(self.bare_table.config),
                   'sigmas': self.sigmas,
                   'horizon': view and view.horizon, 'tilt_deg': view and view.tilt_deg,
                   'card': card}
@@ -286,11 +303,12 @@ class TabletopWorldModel(nn.Module):
                     'that holds it, or leave it empty for the bundled model.')
         try:
             config = json.loads(path.with_suffix('.json').read_text())
-            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v
-                                     for k, v in config['autoencoder'].items()}
-            model = cls(AutoencoderConfig(**sizes), FlowConfig(**config['flow']),
-                        DynamicsConfig(**config['dynamics']), config['sigmas'],
-                        TableView.of(config.get('horizon'), config.get('tilt_deg')))
+            bare_table = config.get('bare_table')
+            model = cls(AutoencoderConfig(**_sizes(config['autoencoder'])),
+                        FlowConfig(**config['flow']), DynamicsConfig(**config['dynamics']),
+                        config['sigmas'],
+                        TableView.of(config.get('horizon'), config.get('tilt_deg')),
+                        bare_table and BareTableConfig(**_sizes(bare_table)))
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise DragStreamError(
@@ -306,6 +324,12 @@ class TabletopWorldModel(nn.Module):
         # Channels last: convolutions and norms are up to a fifth faster on a CPU.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.eval().requires_grad_(False)
+
+
+def _sizes(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as JSON gives it back, lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value
+            for key, value in config.items()}
 
 
 def _call(make: Callable[[], Any]) -> Any:

@@ -43,6 +43,12 @@ class Piece:
         """What the window shows of a picture (H, W) or (H, W, C)."""
         return _cut(picture, self.source, self.cover.shape)
 
+    def trace(self, origin: np.ndarray) -> None:
+        """Write where in the picture what it shows is from into a map (2, H, W) px, (x, y)."""
+        y, x = np.nonzero(self.cover > 0.5)
+        rows, columns = self.window
+        origin[:, rows.start + y, columns.start + x] = self.source @ (x, y, np.ones(len(x)))
+
 
 @dataclass(frozen=True, eq=False)
 class RigidPieces:
@@ -95,9 +101,7 @@ class RigidPieces:
         """Where the pixels of the last frame come from, (2, H, W), flowing where no piece is."""
         origin = flowing.copy()
         for piece in self.pieces[-1]:
-            y, x = np.nonzero(piece.cover > 0.5)
-            rows, columns = piece.window
-            origin[:, rows.start + y, columns.start + x] = piece.source @ (x, y, np.ones(len(x)))
+            piece.trace(origin)
         return origin
 
 
@@ -121,14 +125,15 @@ def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
     moves = goes & is_seen & (size_px < LARGEST_SHARE * labels.size)
     moves[0] = False
     movers, of_these = np.flatnonzero(moves), np.flatnonzero(moves[piece])
-    *motions, misfit_px = _motions(
+    *motions, misfit_px = fit_motions(
         np.searchsorted(movers, piece[of_these]), here[:, of_these], there[:, of_these],
         sure.ravel()[of_these], len(movers))
     moves[movers[misfit_px >= MISFIT_PX]] = False
     flowing = piece.reshape(labels.shape)
     found = []
     for number, *motion in zip(movers, *motions):
-        made = _placed((labels == number) & ~gone, *motion) if moves[number] else None
+        made = (placed(((labels == number) & ~gone).astype(np.float32), source_of(*motion))
+                if moves[number] else None)
         if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
             covered = made.cover > 0.5
             share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
@@ -148,8 +153,8 @@ def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
     frame[rim] = fill_from_nearest(frame, clean)[rim]
 
 
-def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray, count: int,
-             ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def fit_motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray,
+                count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rigid motions, there = turn(here) + shift, of all pieces at once, robustly.
 
     piece: (N,) of pixels, 0 to count - 1; here, there: (2, N) px; weight: (N,). Returns per piece
@@ -178,28 +183,33 @@ def _motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.
     return cos, sin, shift.T, of_piece @ (weight * misfit) / (of_piece @ weight + 1e-6)
 
 
-def _placed(mask: np.ndarray, cos: float, sin: float, shift: np.ndarray) -> Piece | None:
-    """A piece (H, W) bool after its motion; None where nothing of it is in the picture.
+def source_of(cos: float, sin: float, shift: np.ndarray) -> np.ndarray:
+    """A motion as it is in Piece, (2, 3), of the whole picture."""
+    return np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
+
+
+def placed(cover: np.ndarray, source: np.ndarray) -> Piece | None:
+    """What covers so much (H, W) after its motion; None where nothing of it is in the picture.
 
     What touches the border goes on beyond it: an arm that comes further in shows more of itself.
     """
-    height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    height, width = cover.shape
+    rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
     if not len(rows):
         return None
     (left, right), (top, bottom) = (
         (ends[0] - BEYOND_PX * (ends[0] == 0), ends[-1] + BEYOND_PX * (ends[-1] == size - 1))
         for ends, size in ((columns, width), (rows, height)))
+    turn, shift = source[:, :2], source[:, 2]
     corners = np.array([(x, y) for x in (left, right) for y in (top, bottom)]) - shift
-    x, y = (corners @ np.array([[cos, -sin], [sin, cos]])).T    # the turn undone
+    x, y = (corners @ turn).T       # the turn undone
     left, right = max(int(x.min()) - 1, 0), min(int(x.max()) + 3, width)
     top, bottom = max(int(y.min()) - 1, 0), min(int(y.max()) + 3, height)
     if left >= right or top >= bottom:
         return None
-    source = np.array([[cos, -sin, cos * left - sin * top + shift[0]],
-                       [sin, cos, sin * left + cos * top + shift[1]]])
-    cover = _cut(mask.astype(np.float32), source, (bottom - top, right - left))
-    return Piece((slice(top, bottom), slice(left, right)), cover, source)
+    there = np.column_stack([turn, turn @ (left, top) + shift])
+    window = slice(top, bottom), slice(left, right)
+    return Piece(window, _cut(cover, there, (bottom - top, right - left)), there)
 
 
 def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

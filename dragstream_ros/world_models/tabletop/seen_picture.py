@@ -8,14 +8,15 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 
 from dragstream_ros.core.region import dilate
-from dragstream_ros.masks.once_per_picture import OncePerPicture
 from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
+from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
 
-_pieces_of = OncePerPicture(thing_pieces)
+GONE_SHARE = 0.5    # of a piece, with which its rim and its shadow go
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,9 @@ class SeenPicture:
     origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
     where that is not from it.
     gone: (H, W) bool, what of it the drag took away: that is put elsewhere meanwhile.
+    motions: (n, 2, 3), of every piece, from a pixel (x, y, 1) of the newest frame to where in the
+    picture what it shows is from, px; None where nothing is known of the things.
+    backdrop: what is behind them, or None.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     """
 
@@ -32,13 +36,24 @@ class SeenPicture:
     pieces: ThingPieces
     origin: np.ndarray
     gone: np.ndarray
+    motions: np.ndarray | None = None
+    backdrop: Backdrop | None = None
     grabbed: np.ndarray | None = None
     grabbed_origin: np.ndarray | None = None
 
     @classmethod
-    def of(cls, picture: np.ndarray) -> SeenPicture:
-        size = picture.shape[:2]
-        return cls(picture, _pieces_of(picture), grid(size), np.zeros(size, bool))
+    def of(cls, picture: np.ndarray, paint: Paint | None = None) -> SeenPicture:
+        """Cut (H, W, 3) uint8 RGB; paint: of its table, without it there is no backdrop."""
+        size, pieces = picture.shape[:2], thing_pieces(picture)
+        backdrop = None if paint is None else Backdrop.of(picture, pieces, paint)
+        motions = None if backdrop is None else np.tile(
+            np.eye(2, 3), (int(pieces.labels.max()) + 1, 1, 1))
+        return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop)
+
+    @property
+    def owners(self) -> np.ndarray:
+        """(H, W) int32, the piece that each pixel of the picture goes with."""
+        return self.pieces.labels if self.backdrop is None else self.backdrop.owners
 
     def origins(self, displacement: np.ndarray, hidden: np.ndarray, left: np.ndarray,
                 ) -> np.ndarray:
@@ -60,7 +75,11 @@ class SeenPicture:
         """What drags have taken of the picture by now; left: of the newest frame; (H, W) bool."""
         gone = self.gone.copy()
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
-        return gone
+        # What was turned leaves out a pixel here and there.
+        gone = cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
+        labels = self.pieces.labels.ravel()
+        of_piece = np.bincount(labels, gone.ravel()) > GONE_SHARE * np.bincount(labels)
+        return gone | (of_piece[self.owners] & (self.owners != self.pieces.labels))
 
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""

@@ -1,0 +1,85 @@
+"""What is behind the things of a picture: the table, and the shadows that they cast on it.
+
+Where a picture's things are known, all else is table.  So a frame to come is that table, with the
+things put on it: nothing has to be carried along or filled in, and nothing wears out.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from dragstream_ros.core.region import dilate
+from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
+from dragstream_ros.masks.thing_pieces import ThingPieces
+
+RIM_PX = 2              # around a thing, where its colours are mixed with the table's
+SHADES = 0.1, 0.62      # how much darker than the table a shadow is, as a share
+FAINTEST = 0.03         # beside one that is that dark
+SAME_HUE = 0.1          # how far apart the channels of a shadow may be in that
+LEAST_SHADOW_PX = 6
+TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
+OFF_LEVELS, OFF_SHARE = 25, 0.08    # of what is tried: more is off where the table is none we know
+# The table (n, H, W, 3) uint8 of a picture (H, W, 3), each told where it is hidden (n, H, W) bool.
+Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """table: (H, W, 3) uint8 RGB, without anything on it.
+
+    covers: (H, W) int32, the piece, as in ThingPieces, that each pixel shows; 0: a rim or a shadow.
+    owners: (H, W) int32, the piece that each pixel goes with: a rim, or a shadow, with its thing.
+    shade: (H, W) float32, by which share a shadow makes a pixel darker; 0 where none is.
+    """
+
+    table: np.ndarray
+    covers: np.ndarray
+    owners: np.ndarray
+    shade: np.ndarray
+
+    @classmethod
+    def of(cls, picture: np.ndarray, pieces: ThingPieces, paint: Paint) -> Backdrop | None:
+        """Of (H, W, 3) uint8 RGB; None where nothing in it is known, or the table is not."""
+        things = (pieces.things > 0) | (pieces.arms > 0)
+        labels = pieces.labels
+        of_thing = np.bincount(labels.ravel(), things.ravel()) > 0.5 * np.bincount(labels.ravel())
+        if not of_thing.any():
+            return None
+        near = dilate(torch.from_numpy(things), RIM_PX).numpy()
+        if near.all():
+            return None
+        tried = (np.indices(near.shape) // TRIED_PX).sum(0) % 2 == 0
+        table, again = paint(picture, np.stack([near, near | tried]))
+        off = np.abs(again.astype(int) - picture).max(-1)[tried & ~near]
+        if (off > OFF_LEVELS).mean() > OFF_SHARE:
+            return None
+        owner = fill_from_nearest(labels, of_thing[labels])
+        dark, shade = _shadows(picture, table, things)
+        owners = np.where(near, owner, labels)
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))
+        for part in range(1, count):
+            if stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX:
+                its = parts == part
+                owners[its] = np.bincount(owner[its]).argmax()
+            else:
+                shade[parts == part] = 0
+        covers = np.where(things, owner, np.where(owners == labels, labels, 0))
+        return cls(table, covers * (things | ~of_thing[covers]), owners, shade)
+
+
+def _shadows(picture: np.ndarray, table: np.ndarray, things: np.ndarray,
+             ) -> tuple[np.ndarray, np.ndarray]:
+    """Where shadows lie, (H, W) bool, and the share of the light that they take, float32."""
+    darker = 1 - (picture + 1.0) / (table + 1.0)
+    shade = darker.mean(-1)
+    grey = ((np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
+            & ~dilate(torch.from_numpy(things), 1).numpy())
+    dark = cv2.morphologyEx((grey & (shade > SHADES[0])).astype(np.uint8), cv2.MORPH_OPEN,
+                            np.ones((2, 2), np.uint8)) > 0
+    # At its rim a shadow is fainter.
+    dark |= grey & (shade > FAINTEST) & dilate(torch.from_numpy(dark), RIM_PX).numpy()
+    return dark, np.where(dark, shade, 0).astype(np.float32)

@@ -1,0 +1,160 @@
+"""The frames of a picture whose things are known: its table, and on that each thing as a whole.
+
+The flow of a chunk says how every thing moves; nothing of the frames before is carried along.  What
+is hidden by now is remembered, and is there again where it comes to light.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from dragstream_ros.core.held import Held
+from dragstream_ros.core.region import warp_smoothly, window_after
+from dragstream_ros.world_models.tabletop.rigid_pieces import (
+    LARGEST_SHARE,
+    LEAST_SEEN_PX,
+    MOVES_PX,
+    Piece,
+    fit_motions,
+    placed,
+    source_of,
+)
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+
+STILL = np.eye(2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """By frame: standing: (F, H, W) bool, where the picture shows what it showed.
+
+    shadows, pieces: of what has moved, the one most in front last; a shadow covers as much of the
+    light as it takes.  motions: of every piece in the last frame, see SeenPicture.
+    """
+
+    standing: np.ndarray
+    shadows: Sequence[Sequence[Piece]]
+    pieces: Sequence[Sequence[Piece]]
+    motions: np.ndarray
+
+    @classmethod
+    def of(cls, seen: SeenPicture, origins: np.ndarray, sure: np.ndarray, gone: np.ndarray,
+           still: np.ndarray) -> Layers:
+        """See RigidPieces.of; still: (H, W) bool, what of the newest frame stays."""
+        assert seen.motions is not None
+        motions, frames = seen.motions, []
+        stays = _mostly(seen.shows(seen.pieces.labels), still, len(motions))
+        for origin, certain in zip(origins, sure, strict=True):
+            piece, there = _flowing(seen.pieces.labels, origin, gone)
+            moved = _moved(motions, seen.pieces.labels, piece, there, certain)
+            motions = np.where(stays[:, None, None], motions, moved)
+            has_moved = (motions != STILL).any((1, 2))
+            frames.append((~has_moved[seen.owners] & ~gone,
+                           *_put(seen, np.flatnonzero(has_moved), motions, piece, gone)))
+        standing, shadows, pieces = zip(*frames)
+        return cls(np.stack(standing), shadows, pieces, motions)
+
+    def drawn(self, seen: SeenPicture) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frames (F, 3, H, W) in 0..1, and where they are of the picture, (F, 1, H, W) in 0..1."""
+        assert seen.backdrop is not None
+        picture, table = (of.astype(np.float32) / 255
+                          for of in (seen.picture, seen.backdrop.table))
+        shown = np.where(self.standing[..., None], picture, table)
+        known = self.standing.astype(np.float32)
+        for frame, whole, shadows, pieces in zip(
+                shown, known, self.shadows, self.pieces, strict=True):
+            for shadow in shadows:
+                frame[shadow.window] *= 1 - shadow.cover[..., None]
+            for piece in pieces:
+                there = frame[piece.window]
+                there += piece.cover[..., None] * (piece.cut(picture) - there)
+                np.maximum(whole[piece.window], piece.cover, out=whole[piece.window])
+        return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(known)[:, None]
+
+    def origin(self) -> np.ndarray:
+        """Where in the picture the last frame is from, (2, H, W); NaN: it is the table."""
+        standing = self.standing[-1]
+        origin = np.where(standing, grid(standing.shape), np.float32(np.nan))
+        for piece in self.pieces[-1]:
+            piece.trace(origin)
+        return origin
+
+
+def _mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool: more than half of a piece is there; pieces: (H, W) int32, 0: none."""
+    there_px, all_px = (np.bincount(of, minlength=count) for of in (pieces[where], pieces.ravel()))
+    there_px[0] = 0
+    return np.asarray(2 * there_px > all_px)
+
+
+def _flowing(labels: np.ndarray, origin: np.ndarray, gone: np.ndarray,
+             ) -> tuple[np.ndarray, np.ndarray]:
+    """Which piece the flow shows at each pixel, (H, W), 0: none, and which place of it."""
+    known = ~np.isnan(origin[0])
+    there = np.where(known, origin, 0)
+    x, y = np.rint(there).astype(int)
+    known &= (x >= 0) & (x < labels.shape[1]) & (y >= 0) & (y < labels.shape[0])
+    x, y = x * known, y * known
+    return labels[y, x] * (known & ~gone[y, x]), there
+
+
+def _moved(motions: np.ndarray, labels: np.ndarray, piece: np.ndarray, there: np.ndarray,
+           sure: np.ndarray) -> np.ndarray:
+    """The motions of what the flow shows; what it does not stays where it was."""
+    here, count = grid(labels.shape), len(motions)
+    seen_px, size_px = (np.bincount(of.ravel(), minlength=count) for of in (piece, labels))
+    way_px = np.bincount(piece.ravel(), cv2.magnitude(*(here - there)).ravel(), count)
+    is_seen = seen_px >= LEAST_SEEN_PX
+    goes = is_seen & (way_px > MOVES_PX * seen_px) & (size_px < LARGEST_SHARE * labels.size)
+    goes[0] = False
+    found = np.where((is_seen & ~goes)[:, None, None], STILL, motions)
+    movers, of_these = np.flatnonzero(goes), goes[piece]
+    *fitted, _ = fit_motions(np.searchsorted(movers, piece[of_these]), here[:, of_these],
+                             there[:, of_these], sure[of_these], len(movers))
+    for number, *motion in zip(movers, *fitted):
+        found[number] = source_of(*motion)
+    return found
+
+
+def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, flowing: np.ndarray,
+         gone: np.ndarray) -> tuple[list[Piece], list[Piece]]:
+    """Shadows of pieces with these numbers, and themselves, the least seen first."""
+    assert seen.backdrop is not None
+    shadows, pieces = [], []
+    for number in numbers:
+        mask = (seen.backdrop.covers == number) & ~gone
+        piece = placed(mask.astype(np.float32), motions[number])
+        if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
+            continue
+        covered = piece.cover > 0.5
+        share = (covered & (flowing[piece.window] == number)).sum() / max(covered.sum(), 1)
+        pieces.append((float(share), piece))
+        shadow = placed(seen.backdrop.shade * (seen.owners == number), motions[number])
+        shadows += [] if shadow is None else [shadow]
+    return shadows, [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
+
+
+def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:
+    """Frames (F, 3, H, W) in 0..1 with the shadows of what is held, where that goes."""
+    for mask, *poses in zip(held.masks.numpy(), *held.poses, strict=True):
+        shadow = torch.from_numpy(_shadow_of(mask, seen))
+        for frame, pose in zip(frames, map(held.pixels, poses), strict=True):
+            rows, columns = window_after(shadow > 0, pose)
+            frame[:, rows, columns] *= 1 - warp_smoothly(shadow[None], pose, (rows, columns))
+    return frames
+
+
+def _shadow_of(mask: np.ndarray, seen: SeenPicture) -> np.ndarray:
+    """By which share (H, W) what is in a mask (H, W) bool darkens the grabbed picture."""
+    assert seen.backdrop is not None and seen.motions is not None
+    shade = np.zeros(mask.shape, np.float32)
+    held = _mostly(seen.showed(seen.backdrop.covers), mask, len(seen.motions))
+    for number in np.flatnonzero(held):
+        shadow = placed(seen.backdrop.shade * (seen.owners == number), seen.motions[number])
+        if shadow is not None:
+            np.maximum(shade[shadow.window], shadow.cover, out=shade[shadow.window])
+    return shade

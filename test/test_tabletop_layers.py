@@ -1,0 +1,164 @@
+"""Frames of a picture whose things are known: its table, and on that its things and shadows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.held import Held
+from dragstream_ros.masks.thing_pieces import ThingPieces
+from dragstream_ros.world_models.tabletop.backdrop import Backdrop
+from dragstream_ros.world_models.tabletop.bare_table import BareTable
+from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+
+SIDE = 64
+BOX, SHADOW, OTHER = np.s_[20:32, 20:32], np.s_[34:42, 20:32], np.s_[20:32, 44:56]
+RED, GREEN = (200, 30, 30), (30, 180, 60)
+
+
+def chequers() -> np.ndarray:
+    rows, columns = np.indices((SIDE, SIDE)) // 8
+    return np.where(((rows + columns) % 2 == 0)[..., None], (150, 140, 120), (110, 100, 90)
+                    ).astype(np.uint8)
+
+
+def painted(_: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """The table, from one who knows it."""
+    return np.stack([chequers() for _ in hidden])
+
+
+def seen() -> SeenPicture:
+    """A box that casts a shadow below it, and another one."""
+    picture, labels = chequers(), np.ones((SIDE, SIDE), np.int32)
+    picture[SHADOW] = np.rint(0.72 * picture[SHADOW])
+    picture[BOX], picture[OTHER] = RED, GREEN
+    labels[BOX], labels[OTHER] = 2, 3
+    things = labels * (labels > 1)
+    pieces = ThingPieces(labels, things, np.zeros_like(labels))
+    backdrop = Backdrop.of(picture, pieces, painted)
+    return SeenPicture(picture, pieces, grid((SIDE, SIDE)), np.zeros((SIDE, SIDE), bool),
+                       np.tile(np.eye(2, 3), (4, 1, 1)), backdrop)
+
+
+def guess(of: SeenPicture, newest: np.ndarray, where: tuple[slice, slice] = BOX,
+          way_px: tuple[float, float] = (0.0, 0.0), held: Held | None = None) -> FirstGuess:
+    """Of a flow that shows what is seen somewhere after so many px."""
+    flow = torch.zeros(5, 3, SIDE, SIDE)
+    flow[:, 2, where[0], where[1]] = float(any(way_px))
+    rows, columns = (slice(at.start + round(way), at.stop + round(way))
+                     for at, way in zip(where, way_px[::-1], strict=True))
+    flow[:, 0, rows, columns], flow[:, 1, rows, columns] = way_px
+    flow[:, 2, rows, columns] = 0
+    return FirstGuess.of(newest, flow[:, :2], flow[:, 2:], held, of)
+
+
+def last_frame(of: FirstGuess) -> np.ndarray:
+    return np.asarray((of.frames[-1] * 255).round().permute(1, 2, 0).byte())
+
+
+def off(frame: np.ndarray, other: np.ndarray) -> int:
+    """The greatest difference of two pictures, in levels."""
+    return int(np.abs(frame.astype(int) - other).max())
+
+
+def test_a_shadow_goes_with_what_casts_it() -> None:
+    backdrop = seen().backdrop
+    assert backdrop is not None
+    assert np.unique(backdrop.owners[SHADOW]).tolist() == [2]
+    assert backdrop.shade[SHADOW] == pytest.approx(0.28, abs=0.01)
+    assert backdrop.owners[60, 60] == 1 and backdrop.shade[60, 60] == 0
+
+
+def test_where_nothing_is_known_there_is_no_backdrop() -> None:
+    labels = np.ones((SIDE, SIDE), np.int32)
+    pieces = ThingPieces(labels, np.zeros_like(labels), np.zeros_like(labels))
+    assert Backdrop.of(chequers(), pieces, painted) is None
+
+
+def test_a_table_that_the_painter_does_not_know_is_no_backdrop() -> None:
+    """It is tried on what is seen: a picture of more than things and their table is not known."""
+    of, grey = seen(), np.full((SIDE, SIDE, 3), 128, np.uint8)
+
+    def guessed(_: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        return np.where(hidden[..., None], grey, chequers())
+
+    assert Backdrop.of(of.picture, of.pieces, guessed) is None
+
+
+def test_nothing_moves_and_the_frame_is_the_picture() -> None:
+    still = guess(seen(), seen().picture)
+    assert off(last_frame(still), seen().picture) == 0
+    assert still.settled.min() == 1
+
+
+def test_a_thing_that_leaves_bares_the_table_and_takes_its_shadow_along() -> None:
+    moved = guess(seen(), seen().picture, way_px=(0.0, 16.0))
+    frame, table = last_frame(moved), chequers()
+    assert off(frame[38:46, 22:30], np.array(RED)) <= 3
+    assert off(frame[18:34, 18:34], table[18:34, 18:34]) <= 1        # its rim as well
+    assert frame[52:56, 22:30] == pytest.approx(0.72 * table[52:56, 22:30], abs=2)
+    assert off(frame[OTHER], np.array(GREEN)) == 0
+    assert moved.settled[-1, 0, 22, 22] == 0        # what comes to light may be denoised
+
+
+def test_what_is_hidden_by_now_is_remembered() -> None:
+    under = guess(seen(), seen().picture, way_px=(24.0, 0.0))
+    assert off(last_frame(under)[22:30, 46:54], np.array(RED)) <= 3
+    newest = last_frame(under)
+    # On it goes, and what it hid has not gone.
+    away = guess(under.seen, newest, np.s_[20:32, 44:56], way_px=(0.0, 20.0))
+    assert off(last_frame(away)[22:30, 46:54], np.array(GREEN)) <= 3
+    assert off(last_frame(away)[42:50, 46:54], np.array(RED)) <= 3
+
+
+def test_frames_do_not_wear_out() -> None:
+    """Sixteen motions of fractions of a pixel, each from the frame of the one before."""
+    at, newest = seen(), seen().picture
+    for _ in range(8):
+        for way_px in (3.4, -3.4):
+            step = guess(at, newest, np.s_[16:36, 16:40], way_px=(way_px, 0.0))
+            at, newest = step.seen, last_frame(step)
+    rows = np.s_[22:30, 23:29]
+    assert off(newest[rows], np.array(RED)) <= 3
+    outside = np.s_[44:64, :]
+    assert off(newest[outside], seen().picture[outside]) == 0
+
+
+def test_a_drag_takes_the_shadow_along() -> None:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[BOX] = True
+    command = DragCommand(
+        drag_id='1', operator_id='test', mode=DragMode.ANIMATE, image_size=(SIDE, SIDE),
+        handles=(DragHandle(path_px=np.array([[26.0, 26.0], [26.0, 42.0]]), mask=mask),),
+        stamp_ns=0, duration_secs=0.5)
+    picture = seen().picture
+    held = Held.of(command, picture, np.linspace(0, 0.5, 6))
+    dragged = guess(seen(), picture, held=held)
+    frame, table = last_frame(dragged), chequers()
+    assert off(frame[38:46, 22:30], np.array(RED)) <= 3
+    assert off(frame[18:34, 18:34], table[18:34, 18:34]) <= 1
+    assert frame[52:56, 22:30] == pytest.approx(0.72 * table[52:56, 22:30], abs=2)
+    # Let go of, it stays where it is.
+    after = guess(dragged.seen, frame)
+    assert off(last_frame(after)[38:46, 22:30], np.array(RED)) <= 3
+
+
+def test_what_is_no_thing_that_is_known_moves_as_a_piece() -> None:
+    of = seen()
+    pieces = replace(of.pieces, things=of.pieces.things * (of.pieces.labels != 3))
+    of = replace(of, pieces=pieces, backdrop=Backdrop.of(of.picture, pieces, painted))
+    moved = guess(of, of.picture, OTHER, way_px=(0.0, 16.0))
+    assert off(last_frame(moved)[38:46, 46:54], np.array(GREEN)) <= 3
+
+
+def test_an_untrained_network_fills_the_table_from_around() -> None:
+    pixels = torch.full((1, 3, SIDE, SIDE), 0.5)
+    hidden = torch.zeros(1, 1, SIDE, SIDE)
+    hidden[..., 20:40, 20:40] = 1
+    pixels[..., 20:40, 20:40] = 1.0
+    assert torch.allclose(BareTable()(pixels, hidden), torch.tensor(0.5), atol=1e-5)
