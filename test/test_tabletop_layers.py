@@ -162,3 +162,14 @@ def test_an_untrained_network_fills_the_table_from_around() -> None:
     hidden[..., 20:40, 20:40] = 1
     pixels[..., 20:40, 20:40] = 1.0
     assert torch.allclose(BareTable()(pixels, hidden), torch.tensor(0.5), atol=1e-5)
+
+
+def test_what_lies_beside_a_thing_that_is_dragged_stays_whole() -> None:
+    of = seen()
+    left = np.zeros((SIDE, SIDE), bool)
+    left[18:34, 18:45] = True           # the box and what is around it, the rim of the other
+    gone = of.gone_by(left)
+    assert gone[BOX].all() and gone[SHADOW].all() and not gone[OTHER].any()
+    left[:] = False
+    left[20:32, 20:24] = True           # a third of the box: a part that is dragged by itself
+    assert of.gone_by(left)[BOX].sum() == 4 * 12

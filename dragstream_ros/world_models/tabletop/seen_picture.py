@@ -16,7 +16,8 @@ from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
 
-GONE_SHARE = 0.5    # of a piece, with which its rim and its shadow go
+GONE_SHARE = 0.5    # of a piece, with which all of it goes, its rim and its shadow, too
+GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +78,13 @@ class SeenPicture:
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         # What was turned leaves out a pixel here and there.
         gone = cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
-        labels = self.pieces.labels.ravel()
-        of_piece = np.bincount(labels, gone.ravel()) > GONE_SHARE * np.bincount(labels)
-        return gone | (of_piece[self.owners] & (self.owners != self.pieces.labels))
+        if self.backdrop is None or self.motions is None:
+            return gone
+        covers = self.backdrop.covers
+        gone_px, all_px = (np.bincount(of, minlength=len(self.motions))
+                           for of in (covers[gone], covers.ravel()))
+        whole, grazed = gone_px > GONE_SHARE * all_px, gone_px < GRAZED_SHARE * all_px
+        return (gone & ~(grazed[covers] & (covers > 0))) | whole[self.owners]
 
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
