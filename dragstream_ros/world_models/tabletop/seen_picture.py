@@ -76,10 +76,10 @@ class SeenPicture:
         """What drags have taken of the picture by now; left: of the newest frame; (H, W) bool."""
         gone = self.gone.copy()
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
-        # What was turned leaves out a pixel here and there.
-        gone = cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
         if self.backdrop is None or self.motions is None:
             return gone
+        # What was turned leaves out a pixel here and there.
+        gone = cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
         covers = self.backdrop.covers
         gone_px, all_px = (np.bincount(of, minlength=len(self.motions))
                            for of in (covers[gone], covers.ravel()))
