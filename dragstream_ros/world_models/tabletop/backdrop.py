@@ -54,8 +54,7 @@ class Backdrop:
             return None
         tried = (np.indices(near.shape) // TRIED_PX).sum(0) % 2 == 0
         table, again = paint(picture, np.stack([near, near | tried]))
-        off = np.abs(again.astype(int) - picture).max(-1)[tried & ~near]
-        if (off > OFF_LEVELS).mean() > OFF_SHARE:
+        if not _is_alike(again, picture, tried & ~near):
             return None
         owner = fill_from_nearest(labels, of_thing[labels])
         dark, shade = _shadows(picture, table, things)
@@ -69,6 +68,11 @@ class Backdrop:
                 shade[parts == part] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
         return cls(table, covers * (things | ~of_thing[covers]), owners, shade)
+
+
+def _is_alike(painted: np.ndarray, picture: np.ndarray, where: np.ndarray) -> bool:
+    off = np.abs(painted.astype(int) - picture).max(-1)[where]
+    return bool((off > OFF_LEVELS).mean() <= OFF_SHARE)
 
 
 def _shadows(picture: np.ndarray, table: np.ndarray, things: np.ndarray,
