@@ -25,8 +25,8 @@ from dragstream_ros.world_models.tabletop.what_stays import WhatStays
 class FirstGuess:
     """frames: (F, 3, H, W) in 0..1.
 
-    settled: (F, 1, H, W) in 0..1, where a piece, or what is held, was put, or something stays: to be
-    left as it is.
+    settled: (F, 1, H, W) in 0..1, where a piece, or what is held, was put, or something stays: what
+    is to be left as it is.
     seen: what the pieces were cut from, as of the last of the frames.
     """
 
