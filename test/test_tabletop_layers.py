@@ -171,5 +171,5 @@ def test_what_lies_beside_a_thing_that_is_dragged_stays_whole() -> None:
     gone = of.gone_by(left)
     assert gone[BOX].all() and gone[SHADOW].all() and not gone[OTHER].any()
     left[:] = False
-    left[20:32, 20:24] = True           # a third of the box: a part that is dragged by itself
-    assert of.gone_by(left)[BOX].sum() == 4 * 12
+    left[20:32, 20:28] = True           # two thirds of the box: a lid that is dragged by itself
+    assert of.gone_by(left)[BOX].sum() == 8 * 12

@@ -16,7 +16,7 @@ from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
 
-GONE_SHARE = 0.5    # of a piece, with which all of it goes, its rim and its shadow, too
+GONE_SHARE = 0.5    # of a piece, with which its rim and its shadow go
 GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
 
 
@@ -84,7 +84,8 @@ class SeenPicture:
         gone_px, all_px = (np.bincount(of, minlength=len(self.motions))
                            for of in (covers[gone], covers.ravel()))
         whole, grazed = gone_px > GONE_SHARE * all_px, gone_px < GRAZED_SHARE * all_px
-        return (gone & ~(grazed[covers] & (covers > 0))) | whole[self.owners]
+        gone &= ~grazed[covers] | (covers == 0)
+        return gone | (whole[self.owners] & (self.owners != covers))
 
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
