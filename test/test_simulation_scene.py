@@ -31,6 +31,19 @@ def test_a_seed_gives_one_episode_and_another_seed_another() -> None:
     assert not np.array_equal(first.frames, other.frames)
 
 
+def test_a_bare_scene_is_the_picture_without_its_things_and_shadows() -> None:
+    scene = TabletopScene(7, image_size=(128, 128), aspect=4 / 3)
+    before, bare, after = scene.render(), scene.render_bare(), scene.render()
+    mask = scene.truth().mask
+    scene.close()
+    assert np.array_equal(before, after)
+    differs = np.abs(bare.astype(int) - before).max(-1)
+    assert (differs[mask > 0] > 16).mean() > 0.8
+    # What else differs is darker in the picture: a shadow, or a pixel at a thing's edge.
+    assert 0 < (differs[mask == 0] > 2).mean() < 0.1
+    assert not bare[:16].any() and not bare[-16:].any()     # the bars
+
+
 @pytest.mark.parametrize('size', [(128, 128), (128, 96), (256, 144)])
 def test_a_projected_point_is_where_it_is_drawn(size: tuple[int, int]) -> None:
     camera = random_camera(np.random.default_rng(0), size=size)

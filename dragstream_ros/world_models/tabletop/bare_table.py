@@ -60,7 +60,10 @@ class BareTable(nn.Module):
         nn.init.zeros_(cast(torch.Tensor, self.out.bias))
 
     def forward(self, pictures: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """hidden: (B, 1, H, W), 1 where something is on the table, else 0."""
+        """Return tables (B, 3, H, W), about in 0..1.
+
+        hidden: (B, 1, H, W) float32, 1 where something is on the table, else 0.
+        """
         seen = 1 - hidden
         filled = _fill_from_around(pictures * seen, seen)
         fine = self.stem(torch.cat([filled, pictures, seen, _place(pictures)], 1) * 2 - 1)

@@ -70,9 +70,7 @@ class Layers:
             for shadow in shadows:
                 frame[shadow.window] *= 1 - shadow.cover[..., None]
             for piece in pieces:
-                there = frame[piece.window]
-                there += piece.cover[..., None] * (piece.cut(picture) - there)
-                np.maximum(whole[piece.window], piece.cover, out=whole[piece.window])
+                piece.put(frame, whole, picture)
         return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(known)[:, None]
 
     def origin(self) -> np.ndarray:

@@ -43,6 +43,15 @@ class Piece:
         """What the window shows of a picture (H, W) or (H, W, C)."""
         return _cut(picture, self.source, self.cover.shape)
 
+    def put(self, frame: np.ndarray, whole: np.ndarray, picture: np.ndarray) -> None:
+        """Draw it, as cut from a picture, over a frame, (H, W, 3) float32 both.
+
+        whole: (H, W) float32, the share of each pixel that pieces cover; this one is added.
+        """
+        there = frame[self.window]
+        there += self.cover[..., None] * (self.cut(picture) - there)
+        np.maximum(whole[self.window], self.cover, out=whole[self.window])
+
     def trace(self, origin: np.ndarray) -> None:
         """Write where in the picture what it shows is from into a map (2, H, W) px, (x, y)."""
         y, x = np.nonzero(self.cover > 0.5)
@@ -92,9 +101,7 @@ class RigidPieces:
                 shown, covered, self.pieces, self.rims, self.moved.numpy(), strict=True):
             _clear(frame, rim, moved)
             for piece in pieces:
-                there = frame[piece.window]
-                there += piece.cover[..., None] * (piece.cut(colours) - there)
-                np.maximum(whole[piece.window], piece.cover, out=whole[piece.window])
+                piece.put(frame, whole, colours)
         return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(covered)[:, None]
 
     def origin(self, flowing: np.ndarray) -> np.ndarray:

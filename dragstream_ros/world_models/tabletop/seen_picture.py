@@ -27,8 +27,8 @@ class SeenPicture:
     origin: (2, H, W) float32, where in it each pixel of the newest frame comes from, (x, y); NaN
     where that is not from it.
     gone: (H, W) bool, what of it the drag took away: that is put elsewhere meanwhile.
-    motions: (n, 2, 3), of every piece, from a pixel (x, y, 1) of the newest frame to where in the
-    picture what it shows is from, px; None where nothing is known of the things.
+    motions: (n, 2, 3) float64, of every piece, from a pixel (x, y, 1) of the newest frame to where
+    in the picture what it shows is from, px; None where nothing is known of the things.
     backdrop: what is behind them, or None.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     """
