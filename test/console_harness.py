@@ -204,7 +204,10 @@ class Page:
         self.wait(lambda: self.state('camera') == 'live', 20)
 
     def place_of_mark(self, stream: str = 'camera') -> tuple[float, float]:
-        """Where the middle of the white mark is seen on the screen, in CSS pixels."""
+        """Where the middle of the white mark comes to be seen on the screen, in CSS pixels."""
+        return self.wait(lambda: self._seen_mark(stream))
+
+    def _seen_mark(self, stream: str) -> tuple[float, float] | None:
         png = self.page.screenshot(scale='device')
         screen = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
         density = screen.shape[1] / self.page.evaluate('innerWidth')
@@ -213,7 +216,8 @@ class Page:
         left, right = (round((box['x'] + x) * density) for x in (rim, box['width'] - rim))
         top, bottom = (round((box['y'] + y) * density) for y in (rim, box['height'] - rim))
         light = np.clip(screen[top:bottom, left:right].astype(float) - 180, 0, None)
-        assert light.any(), f'the mark is not to be seen in {stream}'
+        if not light.any():
+            return None
         y, x = (np.average(axis, weights=light) for axis in np.indices(light.shape))
         return (left + x + 0.5) / density, (top + y + 0.5) / density
 
@@ -222,7 +226,7 @@ class Page:
         return min(box['width'] / WIDTH, box['height'] / HEIGHT)
 
     def close(self) -> None:
-        self.context.close()
+        self.context.close()  # may be so already
         assert self.errors == []
 
 

@@ -320,3 +320,29 @@ def test_nothing_sticks_out_of_a_phone_and_all_buttons_are_large_enough(open_pag
     assert page.page.evaluate('document.documentElement.scrollWidth') <= 390
     for button in page.page.locator('button, fieldset span').all():
         assert button.bounding_box()['height'] >= 40, button.inner_text()
+
+
+# What is in the middle of the camera's canvas each time that it has got another size.
+PIXELS_AS_IT_SHRINKS = """async () => {
+  const canvas = document.getElementById('camera');
+  const opacities = [];
+  for (let width = 400; width > 300; width -= 20) {
+    canvas.closest('figure').style.width = `${width}px`;
+    await new Promise((resolve) => {
+      const observer = new ResizeObserver(() => {
+        const {data} = canvas.getContext('2d').getImageData(
+          canvas.width / 2, canvas.height / 2, 1, 1);
+        opacities.push(data[3]);
+        observer.disconnect();
+        resolve();
+      });
+      observer.observe(canvas);
+    });
+  }
+  return opacities;
+}"""
+
+
+def test_a_picture_is_seen_all_the_while_that_its_window_is_resized(open_page):
+    page = open_page()
+    assert page.page.evaluate(PIXELS_AS_IT_SHRINKS) == [255] * 5

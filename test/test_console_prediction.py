@@ -120,9 +120,8 @@ def test_two_operators_take_turns(open_page, robot):
     assert second.sent(Drag.END, 2).operator_id != ended.operator_id
 
 
-def test_a_page_that_is_closed_lets_go(open_page, robot, browser, console):
-    page = Page(browser, console.url())
-    page.wait_for_camera()
+def test_a_page_that_is_closed_lets_go(open_page, robot):
+    page = open_page()
     hand = Hand(page, robot)
     hand.press(*MARK)
     drag_id = hand.sent(Drag.BEGIN).drag_id

@@ -12,7 +12,8 @@ import * as words from './words.js';
 
 const element = (id) => document.getElementById(id);
 const choices = {mode: 'animate', motion: 'move', grab: 'touch', several: false};
-const views = {camera: new View(element('camera')), prediction: new View(element('prediction'))};
+const views = Object.fromEntries(['camera', 'prediction'].map((stream) => [
+  stream, new View(element(stream), (...canvas) => paint(stream, ...canvas))]));
 const live = new View(element('live'));
 const stamps = {camera: '', prediction: ''};
 const prediction = new Prediction();
@@ -200,7 +201,7 @@ function showPrediction() {
   }
 }
 
-function paint(context, rect, scale, stream) {
+function paint(stream, context, rect, scale) {
   if (stream === 'prediction') {
     drawDoubt(context, rect, views.prediction.frame.confidence);
     drawWatermark(context, rect, scale);
@@ -223,10 +224,7 @@ function everyFrame(nowMs) {
   beforeMs = nowMs;
   compare();
   showPrediction();
-  for (const [stream, view] of Object.entries(views)) {
-    view.draw((context, rect, scale) => paint(context, rect, scale, stream));
-  }
-  live.draw(() => {});
+  for (const view of [...Object.values(views), live]) view.draw();
   status.show({choices, gestures, prediction, comparison, history, views});
 }
 requestAnimationFrame(everyFrame);

@@ -3,8 +3,10 @@
 import {contentRect, toPicture} from './pixels.js';
 
 export class View {
-  constructor(canvas) {
+  // drawOver(context, rect, deviceScale) comes on top of every picture.
+  constructor(canvas, drawOver = () => {}) {
     this.canvas = canvas;
+    this.drawOver = drawOver;
     this.context = canvas.getContext('2d');
     this.picture = null;  // {width, height}: the size its pixels refer to
     this.bitmap = null;
@@ -23,8 +25,8 @@ export class View {
     this.isStale = true;
   }
 
-  // Draws if something has changed; drawOver(context, rect, deviceScale) comes on top.
-  draw(drawOver) {
+  // Draws if something has changed.
+  draw() {
     if (!this.isStale || !this.bitmap) return;
     this.isStale = false;
     const {canvas, context} = this;
@@ -35,7 +37,7 @@ export class View {
     context.beginPath();
     context.rect(rect.left, rect.top, rect.width, rect.height);
     context.clip();
-    drawOver(context, rect, canvas.width / Math.max(canvas.clientWidth, 1));
+    this.drawOver(context, rect, canvas.width / Math.max(canvas.clientWidth, 1));
     context.restore();
   }
 
@@ -57,6 +59,7 @@ export class View {
     const ratio = window.devicePixelRatio;
     this.canvas.width = size?.inlineSize ?? Math.round(entry.contentRect.width * ratio);
     this.canvas.height = size?.blockSize ?? Math.round(entry.contentRect.height * ratio);
-    this.isStale = true;
+    this.isStale = true;  // a canvas is empty once it has another size
+    this.draw();
   }
 }
