@@ -177,7 +177,8 @@ def test_a_scene_has_a_handle_at_every_palm_that_is_seen(scenes):
 
 
 def test_gains_are_paired_and_objects_of_all_scenes_are_counted_together():
-    def score(undragged_db: float, held_db: float, ratio: float) -> SceneScore:
+    def score(undragged_db: float, held_db: float, ratio: float, *, is_caused: bool = True,
+              ) -> SceneScore:
         def quality(psnr_db: float) -> list[dict[str, PictureQuality]]:
             return [{'all': PictureQuality(psnr_db=psnr_db, ssim=0.5, sharpness=1.0)}]
 
@@ -185,9 +186,10 @@ def test_gains_are_paired_and_objects_of_all_scenes_are_counted_together():
             quality={'undragged': quality(undragged_db), 'copy_last': quality(held_db)},
             objects={'undragged': [
                 ObjectScore(label=3, area_ratio=ratio, is_lost=ratio < 0.5)]},
-            n_seen=2, measure_errors=[0.1])
+            n_seen=2, measure_errors=[0.1], is_caused=is_caused)
 
-    found = summarise_scenes([score(20, 18, 1.0), score(30, 27, 0.4), score(25, 26, 1.2)], [2.0])
+    found = summarise_scenes([
+        score(20, 18, 1.0), score(30, 27, 0.4, is_caused=False), score(25, 26, 1.2)], [2.0])
     at_end, = found['quality']['all']['undragged']
     assert at_end['secs'] == 2.0 and at_end['n'] == 3
     assert at_end['median_psnr_db'] == 25 and at_end['gain_db']['value'] == 2
@@ -196,6 +198,15 @@ def test_gains_are_paired_and_objects_of_all_scenes_are_counted_together():
     assert objects['kept']['value'] == pytest.approx(2 / 3)
     assert objects['lost']['value'] == pytest.approx(1 / 3)
     assert found['objects']['n_seen'] == 6 and found['objects']['measure']['median_error'] == 0.1
+    caused = found['caused']    # without the scene in which something goes its way by itself
+    assert caused['quality']['all']['undragged'][0]['median_psnr_db'] == 22.5
+    assert caused['objects']['systems']['undragged']['kept']['value'] == 1
+
+
+def test_what_goes_its_way_by_itself_is_told_apart(scenes):
+    # The 30 published scenes begin with one of each kind.
+    assert [bool(scene.sliding) for scene in scenes] == [False, True]
+    assert set(scenes[1].sliding) < set(scenes[1].objects)
 
 
 def test_all_of_it_is_plain_data_a_table_and_a_sheet(model, tmp_path):

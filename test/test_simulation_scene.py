@@ -111,8 +111,8 @@ def test_objects_are_carried_pushed_and_slid_but_never_jump_or_leave() -> None:
     for seed in range(16):
         scene = TabletopScene(seed, image_size=(128, 128))
         operator = scene._world.operator
-        sliding = {slide.index for slide in operator._slides}
         first = [thing.kind for thing in scene.things].index('object')
+        sliding = {thing - first for thing in scene.sliding}
         centres = [int(np.flatnonzero(scene.point_thing == index)[0])
                    for index, thing in enumerate(scene.things) if thing.kind == 'object']
         held: set[int | None] = set()

@@ -128,28 +128,33 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _model(result: dict[str, Any]) -> str:
-    parts = [_quality(result['quality'], where) for where in ('all', 'moving')]
-    parts += [_objects(result['objects']), _side_motion(result['side_motion']),
-              _free_run(result['free_run'])]
-    return '\n\n'.join(parts)
+    parts = _scenes(result, '')
+    if result['caused'] is not None:
+        parts += _scenes(result['caused'], ', where grippers move all that moves')
+    return '\n\n'.join([*parts, _side_motion(result['side_motion']), _free_run(result['free_run'])])
 
 
-def _quality(quality: dict[str, Any], where: str) -> str:
+def _scenes(result: dict[str, Any], which: str) -> list[str]:
+    return [*(_quality(result['quality'], where, which) for where in ('all', 'moving')),
+            _objects(result['objects'], which)]
+
+
+def _quality(quality: dict[str, Any], where: str, which: str) -> str:
     rows = [
         [f'{name} {found["secs"]:g} s', f'{found["median_psnr_db"]:.1f}',
          _interval(found['gain_db']), f'{found["median_ssim"]:.3f}',
          f'{found["median_sharpness"]:.2f}', str(found['n'])]
         for name, times in quality[where].items() for found in times if found['n']]
-    return table([f'model: {where} pixels', 'PSNR', 'over copy_last [95%]', 'SSIM', 'sharpness',
+    return table([f'model: {where} pixels{which}', 'PSNR', 'over copy_last [95%]', 'SSIM', 'sharpness',
                   'scenes'], rows)
 
 
-def _objects(objects: dict[str, Any]) -> str:
+def _objects(objects: dict[str, Any], which: str) -> str:
     rows = [
         [name, *(_share(found[key]) for key in ('kept', 'lost')),
          f'{found["median_area_ratio"]:.2f}', str(found['n'])]
         for name, found in objects['systems'].items()]
-    text = table(['model: objects at the end', 'area kept [95%]', 'lost [95%]', 'area x',
+    text = table([f'model: objects at the end{which}', 'area kept [95%]', 'lost [95%]', 'area x',
                   'objects'], rows)
     measure = objects['measure']
     return text if measure is None else (

@@ -32,7 +32,8 @@ class Scene:
     """What a predictor is shown of one scene, and what really happens next.
 
     past: (P, H, W, 3) uint8 RGB; future: (F, H, W, 3). masks: (1 + F, H, W) uint8 from the last
-    frame of the past on, 0 for the table and else a thing's label; objects: the labels of objects.
+    frame of the past on, 0 for the table and else a thing's label; objects: the labels of objects,
+    sliding: of those that go their way by themselves, which nothing in the picture foretells.
     palms_px: (n, 1 + F, 2), where the palms go of those grippers that show theirs in the last frame
     of the past.
     """
@@ -42,6 +43,7 @@ class Scene:
     future: np.ndarray
     masks: np.ndarray
     objects: tuple[int, ...]
+    sliding: tuple[int, ...]
     palms_px: np.ndarray
 
     def stamps_ns(self) -> list[int]:
@@ -72,6 +74,7 @@ def make_scenes(config: SceneConfig = SceneConfig()) -> Iterator[Scene]:
             masks=episode.masks[last:],
             objects=tuple(number + 1 for number, thing in enumerate(episode.things)
                           if thing.kind == 'object'),
+            sliding=tuple(number + 1 for number in episode.sliding),
             palms_px=episode.points_px[last:, _palms(episode, last)].swapaxes(0, 1))
 
 

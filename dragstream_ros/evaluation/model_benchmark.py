@@ -82,7 +82,16 @@ def predict_scene(world_model: WorldModel, scene: Scene, *, seed: int) -> dict[s
 
 def summarise_scenes(
         scores: Sequence[SceneScore], times_secs: Sequence[float]) -> dict[str, Any]:
-    """Plain data: medians over scenes of picture quality, and the objects of all scenes."""
+    """Plain data: medians over scenes of picture quality, and the objects of all scenes.
+
+    And the same, caused, of those scenes where grippers move all that moves.
+    """
+    caused = [score for score in scores if score.is_caused]
+    return {**_summarise(scores, times_secs),
+            'caused': _summarise(caused, times_secs) if caused else None}
+
+
+def _summarise(scores: Sequence[SceneScore], times_secs: Sequence[float]) -> dict[str, Any]:
     return {
         'quality': {where: _summarise_quality(scores, times_secs, where)
                     for where in ('all', 'moving')},

@@ -41,13 +41,14 @@ class SceneScore:
     quality: at each of the times, of 'all' and of 'moving' pixels. objects: of those that are seen
     at both ends and can be counted; n_seen: how many are seen. measure_errors: of each counted
     object, in the true picture half-way: its growth since the start by counting, over that by the
-    true masks, less 1.
+    true masks, less 1.  is_caused: nothing goes its way by itself, grippers move all that moves.
     """
 
     quality: dict[str, list[dict[str, PictureQuality]]]
     objects: dict[str, list[ObjectScore]]
     n_seen: int
     measure_errors: list[float]
+    is_caused: bool
 
 
 def score_scene(
@@ -68,7 +69,8 @@ def score_scene(
         objects={name: _score_objects(objects, picture, start, end)
                  for name, picture in pictures.items()},
         n_seen=objects.n_seen,
-        measure_errors=_measure_errors(objects, scene))
+        measure_errors=_measure_errors(objects, scene),
+        is_caused=not scene.sliding)
 
 
 def _score_objects(

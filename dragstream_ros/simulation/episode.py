@@ -17,8 +17,9 @@ class Episode:
 
     ``frames`` (T, H, W, 3) uint8 RGB; ``stamps_secs`` (T,) float64 from 0; ``points_px`` (T, P, 2)
     float32 (x, y); ``point_visible`` (T, P) bool; ``point_thing`` (P,) int index into ``things``;
-    ``masks`` (T, H, W) uint8, 0 background, i + 1 for ``things[i]``; ``bare`` (H, W, 3) uint8 RGB,
-    the scene with nothing on the table; ``surfaces`` tell the true flow.
+    ``masks`` (T, H, W) uint8, 0 background, i + 1 for ``things[i]``; ``sliding``, which of these go
+    their way by themselves; ``bare`` (H, W, 3) uint8 RGB, the scene with nothing on the table;
+    ``surfaces`` tell the true flow.
     """
 
     frames: np.ndarray
@@ -29,6 +30,7 @@ class Episode:
     masks: np.ndarray
     bare: np.ndarray
     things: list[Thing]
+    sliding: tuple[int, ...]
     surfaces: Surfaces
 
 
@@ -60,6 +62,6 @@ def generate_episode(
         points_px=np.stack([truth.points_px for truth in truths]),
         point_visible=np.stack([truth.point_visible for truth in truths]),
         point_thing=scene.point_thing, masks=np.stack([truth.mask for truth in truths]),
-        bare=bare, things=scene.things,
+        bare=bare, things=scene.things, sliding=scene.sliding,
         surfaces=Surfaces(body=body, depth_m=depth_m, poses=poses, camera=scene.camera,
                           corner_px=scene.picture_corner))

@@ -68,6 +68,7 @@ class TabletopScene:
               for side, look in zip(('left', 'right'), grippers)),
             *(Thing(shape.name, 'object', _bytes(shape.colour)) for shape in shapes),
             Thing('table', 'static', _bytes(surroundings.colours[0]))]
+        self._sliding = tuple(len(grippers) + index for index in operator.sliding)
         points_each = [len(gripper.POINTS)] * 2 + [shape.all_points for shape in shapes]
         self.point_thing = np.repeat(np.arange(len(self.things)), [*points_each, STATIC_POINTS])
         self._geom_mask = _geom_mask(model)
@@ -83,6 +84,11 @@ class TabletopScene:
     def description(self) -> str:
         """One line for people. Raises NoGraphics where nothing can be rendered."""
         return f'live MuJoCo scene, seed {self._seed}, drawn with {graphics_backend()}'
+
+    @property
+    def sliding(self) -> tuple[int, ...]:
+        """Which of the things go their way by themselves, with no gripper that moves them."""
+        return self._sliding
 
     @property
     def image_size(self) -> tuple[int, int]:

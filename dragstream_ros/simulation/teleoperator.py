@@ -57,6 +57,11 @@ class Teleoperator:
         self._slide_planner = SlidePlanner(rng, workspace, shapes, hands=self._hands)
 
     @property
+    def sliding(self) -> tuple[int, ...]:
+        """The objects that slide, turn, bend or open by themselves."""
+        return tuple(slide.index for slide in self._slides)
+
+    @property
     def hands(self) -> Sequence[Hand]:
         """Left and right."""
         return self._hands
