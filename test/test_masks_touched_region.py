@@ -16,9 +16,10 @@ from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.simulation.episode import Episode, generate_episode
 from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.training.thing_module import ThingModule
-from dragstream_ros.training.train_things import ARMS, parts_of
 
 FIRST_SEED = 2_500_000      # of scenes that no training reaches
+
+ARMS = (1, 2)   # of masks, the labels of grippers
 
 
 @pytest.fixture(scope='module')
@@ -34,18 +35,15 @@ def iou(found: np.ndarray, true: np.ndarray) -> float:
 
 
 def touches(scene: Episode) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Of each part that is well seen its number, a point within it, and the mask that this means.
-
-    A body means the whole thing, a lid or a link itself.
-    """
-    parts = parts_of(scene, 0)
-    for part in np.unique(parts[parts > 0]):
-        own = parts == part
+    """Of each thing that is well seen its number, a point within it, and its mask."""
+    things = scene.masks[0]
+    for thing in np.unique(things[things > 0]):
+        own = things == thing
         if own.sum() < 60:
             continue
         inside = cv2.distanceTransform(own.astype(np.uint8), cv2.DIST_L2, 3)
         y, x = np.unravel_index(inside.argmax(), own.shape)
-        yield int(part), np.array([x, y], float), own if part % 2 else parts // 2 == part // 2
+        yield int(thing), np.array([x, y], float), own
 
 
 def test_numpy_computes_what_torch_has_trained():
@@ -57,23 +55,23 @@ def test_numpy_computes_what_torch_has_trained():
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] / 255
         expected = module(pixels, torch.tensor([[[40, 90]]]))[0, 0].numpy()
     described = thing_net.features(picture, thing_net.weights())
-    found = thing_net.likelihood(described, np.array([[40, 90]]), thing_net.weights())[0]
+    queries = thing_net.queries(described, thing_net.weights())
+    found = thing_net.likelihood(described, queries[:, 90, 40])
     np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-4)
 
 
 def test_objects_of_scenes_it_has_not_seen_are_found_whole(scenes):
     overlaps = [iou(touched_region(scene.frames[0], point), true)
-                for scene in scenes for part, point, true in touches(scene)
-                if part // 2 not in ARMS]
+                for scene in scenes for thing, point, true in touches(scene) if thing not in ARMS]
     alone = [iou(grow_region(scene.frames[0], point), true)
-             for scene in scenes for part, point, true in touches(scene) if part // 2 not in ARMS]
+             for scene in scenes for thing, point, true in touches(scene) if thing not in ARMS]
     assert len(overlaps) > 15
     assert np.mean(overlaps) > 0.8 and np.mean(overlaps) > np.mean(alone) + 0.03
 
 
 def test_a_touched_hand_means_all_of_its_arm(scenes):
     overlaps = [iou(touched_region(scene.frames[0], point), true)
-                for scene in scenes for part, point, true in touches(scene) if part // 2 in ARMS]
+                for scene in scenes for thing, point, true in touches(scene) if thing in ARMS]
     assert len(overlaps) > 6 and np.mean(overlaps) > 0.8
 
 

@@ -17,43 +17,30 @@ from dragstream_ros.training.train_things import (
     draw_sample,
     draw_touches,
     overlap_of,
-    parts_of,
     save_things,
     thing_loss,
     train_things,
 )
 
-ARM, BOX = np.s_[0:100, 4:16], np.s_[40:70, 40:80]
-LID = np.s_[40:52, 40:80]
+ARM, BOX, LID = np.s_[0:100, 4:16], np.s_[40:70, 40:80], np.s_[40:52, 40:80]
 
 
 def table() -> SimulatedEpisode:
-    """An arm of two bodies and a box with a lid, a frame of it."""
-    frame = np.full((128, 128, 3), 90, np.uint8)
-    masks, bodies = np.zeros((2, 128, 128), np.uint8)
-    masks[ARM], bodies[ARM] = 1, 9
-    bodies[80:100, 4:16] = 10
-    masks[BOX], bodies[BOX], bodies[LID] = 3, 5, 6
+    """An arm and a box with a lid, a frame of it."""
+    frame, masks = np.full((128, 128, 3), 90, np.uint8), np.zeros((128, 128), np.uint8)
+    masks[ARM], masks[BOX] = 1, 3
     for where, colour in ((ARM, (220, 220, 220)), (BOX, (200, 30, 30)), (LID, (30, 30, 200))):
         frame[where] = colour
-    return cast(SimulatedEpisode, SimpleNamespace(
-        frames=frame[None], masks=masks[None], surfaces=SimpleNamespace(body=bodies[None])))
+    return cast(SimulatedEpisode, SimpleNamespace(frames=frame[None], masks=masks[None]))
 
 
-def test_an_arm_is_one_part_and_a_lid_one_of_its_own():
-    parts = parts_of(table(), 0)
-    assert np.unique(parts[ARM]).tolist() == [2]
-    assert np.unique(parts[LID]).tolist() == [7] and np.unique(parts[53:70, 40:80]).tolist() == [6]
-
-
-def test_a_touch_of_the_body_means_all_of_it_and_of_the_lid_the_lid_alone():
-    parts = parts_of(table(), 0)
-    meant = {0: np.zeros_like(parts, bool), 2: parts == 2, 6: parts >= 6, 7: parts == 7}
-    touches, masks = draw_touches(parts, ThingTraining(touches=60), np.random.default_rng(0))
-    touched = [int(parts[y, x]) for x, y in touches]
-    assert set(touched) == set(meant)
-    assert all(np.array_equal(mask, meant[part])
-               for part, mask in zip(touched, masks, strict=True))
+def test_a_touch_means_all_of_a_thing_and_of_the_table_nothing():
+    things = table().masks[0]
+    touches, masks = draw_touches(things, ThingTraining(touches=60), np.random.default_rng(0))
+    touched = [int(things[y, x]) for x, y in touches]
+    assert set(touched) == {0, 1, 3}
+    assert all(np.array_equal(mask, (things == thing) & (thing > 0))
+               for thing, mask in zip(touched, masks, strict=True))
 
 
 def test_samples_are_as_their_seed_says():

@@ -145,8 +145,8 @@ def _quality(quality: dict[str, Any], where: str, which: str) -> str:
          _interval(found['gain_db']), f'{found["median_ssim"]:.3f}',
          f'{found["median_sharpness"]:.2f}', str(found['n'])]
         for name, times in quality[where].items() for found in times if found['n']]
-    return table([f'model: {where} pixels{which}', 'PSNR', 'over copy_last [95%]', 'SSIM', 'sharpness',
-                  'scenes'], rows)
+    return table([f'model: {where} pixels{which}', 'PSNR', 'over copy_last [95%]', 'SSIM',
+                  'sharpness', 'scenes'], rows)
 
 
 def _objects(objects: dict[str, Any], which: str) -> str:

@@ -41,16 +41,18 @@ def features(picture: np.ndarray, w: Weights) -> np.ndarray:
     return conv(_relu(conv(_relu(x), w, 'head.0')), w, 'head.1')
 
 
-def likelihood(described: np.ndarray, points: np.ndarray, w: Weights) -> np.ndarray:
-    """How likely each pixel is of the thing at each of N points: (N, H, W) float32 logits.
+def queries(described: np.ndarray, w: Weights) -> np.ndarray:
+    """Of every pixel, what to look for to find the thing that it is of: (E + 1, H, W) float32."""
+    flat = described.reshape(len(described), -1)
+    query = _relu(w['query.0.weight'] @ flat + w['query.0.bias'][:, None])
+    query = w['query.1.weight'] @ query + w['query.1.bias'][:, None]
+    return np.asarray(query.reshape(-1, *described.shape[1:]))
 
-    points: (N, 2) int, (x, y), pixels of the picture.
-    """
-    x, y = points.T
-    query = w['query.0.weight'] @ described[:, y, x] + w['query.0.bias'][:, None]
-    query = (w['query.1.weight'] @ _relu(query) + w['query.1.bias'][:, None]).T
-    found = query[:, :-1] @ described.reshape(len(described), -1) + query[:, -1:]
-    return np.asarray(found.reshape(-1, *described.shape[1:]))
+
+def likelihood(described: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """How likely each pixel is of what is looked for with (E + 1,): (H, W) float32 logits."""
+    found = query[:-1] @ described.reshape(len(described), -1) + query[-1]
+    return np.asarray(found.reshape(described.shape[1:]))
 
 
 def conv(x: np.ndarray, w: Weights, name: str, *, stride: int = 1) -> np.ndarray:

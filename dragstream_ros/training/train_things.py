@@ -1,7 +1,7 @@
 """Fit the network that finds the touched thing (masks/thing_net.py), on the simulation's masks.
 
-Of a gripper the thing is the whole arm, since all of it follows a drag.  Of a thing with a lid or a
-link, a touch of the body means all of it, and a touch of the limb the limb alone.
+Of a gripper the thing is the whole arm, since all of it follows a drag; of a thing with a lid or a
+link all of it, wherever it is touched.
 """
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from dragstream_ros.training.thing_module import ThingModule
 from dragstream_ros.training.train_flow import repaint
 from dragstream_ros.whole_file import not_written, whole_file
 
-ARMS = (1, 2)           # of masks, the labels of grippers
 LEAST_AREA_PX = 12      # of what is worth touching
 ZOOM, TURN_RAD = (0.7, 1.4), 0.35
 BLUR_PX = (0.4, 1.1)
@@ -50,7 +49,7 @@ def train_things(module: ThingModule, episodes: Sequence[SimulatedEpisode], conf
                  loop: Loop) -> None:
     rng = loop.rng
     shown = [episode.frames[0] for episode in episodes[:3]]
-    touched = [draw_touches(parts_of(episode, 0), config, np.random.default_rng(1))[0][:6]
+    touched = [draw_touches(episode.masks[0], config, np.random.default_rng(1))[0][:6]
                for episode in episodes[:3]]
 
     def pictures() -> Strips:
@@ -85,23 +84,12 @@ def overlap_of(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return (found & truth).sum((-2, -1)) / (found | truth).sum((-2, -1)).clamp_min(1)
 
 
-def parts_of(episode: SimulatedEpisode, index: int) -> np.ndarray:
-    """What a frame shows, (H, W) uint8: 0 the table, 2 n a thing's body, 2 n + 1 its limb."""
-    things, bodies = episode.masks[index], episode.surfaces.body[index]
-    parts = (2 * things).astype(np.uint8)
-    for thing in np.unique(things):
-        if thing > max(ARMS):
-            own = things == thing
-            parts[own & (bodies != bodies[own].min())] += 1     # a limb comes after its body
-    return parts
-
-
 def draw_sample(episodes: Sequence[SimulatedEpisode], config: ThingTraining,
                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A frame (H, W, 3) uint8, as another camera might show it, touches (N, 2), their masks."""
     episode = episodes[int(rng.integers(len(episodes)))]
     index = int(rng.integers(len(episode.frames)))
-    frame, parts = _moved(episode.frames[index], parts_of(episode, index), rng)
+    frame, things = _moved(episode.frames[index], episode.masks[index], rng)
     if rng.random() < 0.75:
         frame = repaint(frame[None], rng)[0]
     if rng.random() < 0.3:
@@ -110,16 +98,16 @@ def draw_sample(episodes: Sequence[SimulatedEpisode], config: ThingTraining,
         frame = np.repeat(frame.mean(-1, keepdims=True), 3, -1)
     noise = rng.normal(rng.uniform(-LIGHT, LIGHT), rng.uniform(0, NOISE), frame.shape)
     frame = np.clip(frame + noise, 0, 255).astype(np.uint8)
-    return frame, *draw_touches(parts, config, rng)
+    return frame, *draw_touches(things, config, rng)
 
 
-def _moved(frame: np.ndarray, parts: np.ndarray, rng: np.random.Generator,
+def _moved(frame: np.ndarray, things: np.ndarray, rng: np.random.Generator,
            ) -> tuple[np.ndarray, np.ndarray]:
     """Both mirrored, zoomed and turned a little; bars come in, or the rim goes on."""
     if rng.random() < 0.5:
-        frame, parts = frame[:, ::-1], parts[:, ::-1]
+        frame, things = frame[:, ::-1], things[:, ::-1]
     if rng.random() < 0.4:
-        return frame, parts
+        return frame, things
     zoom, angle = np.exp(rng.uniform(*np.log(ZOOM))), rng.uniform(-TURN_RAD, TURN_RAD)
     aside = rng.uniform(-0.3, 0.3, 2) * max(zoom - 1, 0) * SIDE_PX
     middle = (SIDE_PX - 1) / 2
@@ -127,27 +115,29 @@ def _moved(frame: np.ndarray, parts: np.ndarray, rng: np.random.Generator,
     how[:, 2] += aside
     rim = int(rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT]))
     return (cv2.warpAffine(np.ascontiguousarray(frame), how, (SIDE_PX, SIDE_PX), borderMode=rim),
-            cv2.warpAffine(np.ascontiguousarray(parts), how, (SIDE_PX, SIDE_PX), borderMode=rim,
+            cv2.warpAffine(np.ascontiguousarray(things), how, (SIDE_PX, SIDE_PX), borderMode=rim,
                            flags=cv2.INTER_NEAREST))
 
 
-def draw_touches(parts: np.ndarray, config: ThingTraining,
-                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Touches (N, 2) int64, (x, y), on all parts alike, and what each means, (N, H, W) bool."""
-    sizes = np.bincount(parts.ravel())
+def draw_touches(things: np.ndarray, config: ThingTraining,
+                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Touches (N, 2) int64, (x, y), on all things alike, and what each means, (N, H, W) bool.
+
+    things: (H, W) uint8, what a frame shows, 0 the table.
+    """
+    sizes = np.bincount(things.ravel())
     worth = np.flatnonzero(sizes >= LEAST_AREA_PX)
     worth = worth[worth > 0]
     touches, masks = [], []
     for _ in range(config.touches):
         bare = not len(worth) or rng.random() < config.bare
-        rows, columns = np.nonzero(parts == (0 if bare else rng.choice(worth)))
+        rows, columns = np.nonzero(things == (0 if bare else rng.choice(worth)))
         if not len(rows):       # no table to be seen
-            rows, columns = np.nonzero(parts >= 0)
+            rows, columns = np.nonzero(things >= 0)
         which = rng.integers(len(rows))
-        part = parts[rows[which], columns[which]]
+        thing = things[rows[which], columns[which]]
         touches.append((columns[which], rows[which]))
-        masks.append(np.zeros(parts.shape, bool) if part == 0 else
-                     parts == part if part % 2 else parts // 2 == part // 2)
+        masks.append((things == thing) & (things > 0))
     return np.array(touches, np.int64), np.stack(masks)
 
 
