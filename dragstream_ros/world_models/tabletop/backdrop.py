@@ -44,10 +44,8 @@ class Backdrop:
     @classmethod
     def of(cls, picture: np.ndarray, pieces: ThingPieces, paint: Paint) -> Backdrop | None:
         """Of (H, W, 3) uint8 RGB; None where nothing in it is known, or the table is not."""
-        things = (pieces.things > 0) | (pieces.arms > 0)
-        labels = pieces.labels
-        of_thing = np.bincount(labels.ravel(), things.ravel()) > 0.5 * np.bincount(labels.ravel())
-        if not of_thing.any():
+        labels, things = pieces.labels, pieces.things > 0
+        if not things.any():
             return None
         near = dilate(torch.from_numpy(things), RIM_PX).numpy()
         if near.all():
@@ -56,7 +54,7 @@ class Backdrop:
         table, again = paint(picture, np.stack([near, near | tried]))
         if not _is_alike(again, picture, tried & ~near):
             return None
-        owner = fill_from_nearest(labels, of_thing[labels])
+        owner = fill_from_nearest(labels, things)
         dark, shade = _shadows(picture, table, things)
         owners = np.where(near, owner, labels)
         count, parts, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))
@@ -67,7 +65,7 @@ class Backdrop:
             else:
                 shade[parts == part] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
-        return cls(table, covers * (things | ~of_thing[covers]), owners, shade)
+        return cls(table, covers, owners, shade)
 
 
 def _is_alike(painted: np.ndarray, picture: np.ndarray, where: np.ndarray) -> bool:
