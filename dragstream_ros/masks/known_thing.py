@@ -17,7 +17,14 @@ def known_thing(likely: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
     likely: (H, W) float32, how likely each pixel is of it: logits, see ThingFinder.likelihood.
     """
     found = _part_at(likely > LEAST_LIKELY, point_px)
-    return None if found is None or not _is_sure(likely, found) else found
+    return None if found is None or not is_sure(likely, found) else found
+
+
+def is_sure(likely: np.ndarray, found: np.ndarray) -> bool:
+    """Of a thing (H, W) bool that was found, and of what is around it, the network is sure."""
+    side = 1 + 2 * max(1, round(AROUND_SHARE * min(found.shape)))
+    around = cv2.dilate(found.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return bool((1 / (1 + np.exp(-np.abs(likely[around])))).mean() >= LEAST_SURE)
 
 
 def is_on(mask: np.ndarray, point_px: np.ndarray) -> bool:
@@ -37,12 +44,6 @@ def _part_at(mask: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
     part = parts[y, x] or _beside(parts, point_px).max()
     found = np.asarray(parts == part)
     return found if part and found.mean() >= LEAST_SHARE else None
-
-
-def _is_sure(likely: np.ndarray, found: np.ndarray) -> bool:
-    side = 1 + 2 * max(1, round(AROUND_SHARE * min(found.shape)))
-    around = cv2.dilate(found.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return bool((1 / (1 + np.exp(-np.abs(likely[around])))).mean() >= LEAST_SURE)
 
 
 def _beside(map_: np.ndarray, point_px: np.ndarray) -> np.ndarray:

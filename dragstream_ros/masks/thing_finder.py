@@ -9,6 +9,7 @@ import numpy as np
 
 from dragstream_ros.adapters.letterbox import Letterbox
 from dragstream_ros.masks import thing_net
+from dragstream_ros.masks.known_thing import is_sure
 from dragstream_ros.masks.once_per_picture import OncePerPicture
 
 THINNEST_PX = 1.5       # from a pixel to what is of no new thing, to look for one there
@@ -20,7 +21,7 @@ class ThingFinder:
     """What the network says of a picture, which is in its frame of 128x128 as the box says.
 
     queries: (E + 1, 128, 128), of every pixel, for what belongs to it, see thing_net.
-    things: (128, 128) int32, the thing that each pixel shows, from 1 on; 0: none.
+    things: (128, 128) int32, the thing that each pixel shows, from 1 on; 0: none, or not surely.
     likely: (n, 128, 128) float32, how likely each pixel is of each thing: logits.
     """
 
@@ -81,4 +82,7 @@ def _all_things(described: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray,
         left &= ~touched & (found[-1] <= 0)
     likely = np.stack(found) if found else np.zeros((0, *left.shape), np.float32)
     best = np.concatenate([np.zeros((1, *left.shape), np.float32), likely]).argmax(0)
+    for number, logits in enumerate(likely, 1):
+        if not is_sure(logits, best == number):
+            best[best == number] = 0
     return best.astype(np.int32), likely

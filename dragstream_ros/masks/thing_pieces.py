@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from dragstream_ros.masks.colour_pieces import colour_pieces
-from dragstream_ros.masks.known_thing import known_thing
-from dragstream_ros.masks.thing_finder import ThingFinder, find_things
+from dragstream_ros.masks.thing_finder import find_things
 
 ALL_BUT_ALL = 0.9   # of a piece of one colour: then the rest of it is of that thing as well
 LARGEST_ARM = 0.3   # share of the picture: what is larger and reaches in is the table
@@ -33,10 +31,10 @@ class ThingPieces:
 
 def thing_pieces(picture: np.ndarray) -> ThingPieces:
     """Cut (H, W, 3) uint8 RGB; the picture must not be changed afterwards."""
-    finder, colours = find_things(picture), colour_pieces(picture)
-    things = _filled(finder.shown(), colours)
+    colours = colour_pieces(picture)
+    things = _filled(find_things(picture).shown(), colours)
     labels = np.where(things > 0, things, colours + things.max())
-    return ThingPieces(labels, things, np.where(_of_arms(finder, things), things, 0))
+    return ThingPieces(labels, things, np.where(_of_arms(things), things, 0))
 
 
 def _filled(things: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -48,17 +46,8 @@ def _filled(things: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return np.where(things > 0, things, (most * is_of_one)[colours]).astype(np.int32)
 
 
-def _of_arms(finder: ThingFinder, things: np.ndarray) -> np.ndarray:
-    """Where things are arms, (H, W) bool."""
-    border = np.concatenate([things[[0, -1]].ravel(), things[:, [0, -1]].ravel()])
-    arms = [thing for thing in np.unique(border[border > 0]) if _is_arm(finder, things == thing)]
-    return np.isin(things, arms)
-
-
-def _is_arm(finder: ThingFinder, thing: np.ndarray) -> bool:
-    """It is small enough to be one, and the network is sure of it."""
-    inside = cv2.distanceTransform(thing.astype(np.uint8), cv2.DIST_L2, 3)
-    y, x = np.unravel_index(inside.argmax(), thing.shape)
-    point_px = np.array([x, y])
-    return bool(thing.mean() < LARGEST_ARM
-                and known_thing(finder.likelihood(point_px)[0], point_px) is not None)
+def _of_arms(things: np.ndarray) -> np.ndarray:
+    """Where things (H, W) int32 are arms, (H, W) bool."""
+    rim = np.concatenate([things[[0, -1]].ravel(), things[:, [0, -1]].ravel()])
+    share = np.bincount(things.ravel()) / things.size
+    return np.isin(things, rim[share[rim] < LARGEST_ARM]) & (things > 0)
