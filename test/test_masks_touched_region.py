@@ -11,6 +11,7 @@ import torch
 
 from dragstream_ros.masks import thing_net
 from dragstream_ros.masks.grow_region import grow_region
+from dragstream_ros.masks.thing_finder import find_things
 from dragstream_ros.masks.thing_pieces import thing_pieces
 from dragstream_ros.masks.touched_region import touched_region
 from dragstream_ros.simulation.episode import Episode, generate_episode
@@ -73,6 +74,26 @@ def test_a_touched_hand_means_all_of_its_arm(scenes):
     overlaps = [iou(touched_region(scene.frames[0], point), true)
                 for scene in scenes for thing, point, true in touches(scene) if thing in ARMS]
     assert len(overlaps) > 6 and np.mean(overlaps) > 0.8
+
+
+def test_wherever_a_thing_is_touched_all_of_it_is_meant(scenes):
+    alike = []
+    for scene in scenes:
+        for _, point, true in touches(scene):
+            inside = cv2.erode(true.astype(np.uint8), np.ones((5, 5)))
+            y, x = np.argwhere(inside)[0]       # the uppermost place well within it
+            alike.append(iou(touched_region(scene.frames[0], point),
+                             touched_region(scene.frames[0], np.array([x, y], float))))
+    assert len(alike) > 25 and np.mean(np.array(alike) > 0.95) > 0.8
+
+
+def test_every_thing_is_cut_out_once(scenes):
+    found, shown = 0, 0
+    for scene in scenes:
+        things = find_things(scene.frames[0]).shown()
+        found += len(set(np.unique(things)) - {0})
+        shown += int((np.bincount(scene.masks[0].ravel())[1:] >= 60).sum())
+    assert found == pytest.approx(shown, rel=0.15)
 
 
 def test_a_picture_of_another_size_gives_the_same_region(scenes):
