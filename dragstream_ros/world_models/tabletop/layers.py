@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.region import warp_smoothly, window_after
 from dragstream_ros.world_models.tabletop.rigid_pieces import (
-    LARGEST_SHARE,
     LEAST_SEEN_PX,
-    MOVES_PX,
     Piece,
-    fit_motions,
+    ShownPieces,
     placed,
-    source_of,
 )
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
@@ -49,12 +45,11 @@ class Layers:
         motions, frames = seen.motions, []
         stays = _mostly(seen.shows(seen.pieces.labels), still, len(motions))
         for origin, certain in zip(origins, sure, strict=True):
-            piece, there = _flowing(seen.pieces.labels, origin, gone)
-            moved = _moved(motions, seen.pieces.labels, piece, there, certain)
-            motions = np.where(stays[:, None, None], motions, moved)
+            shown = ShownPieces.of(seen.pieces.labels, origin, gone)
+            motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
             has_moved = (motions != STILL).any((1, 2))
             frames.append((~has_moved[seen.owners] & ~gone,
-                           *_put(seen, np.flatnonzero(has_moved), motions, piece, gone)))
+                           *_put(seen, np.flatnonzero(has_moved), motions, shown, gone)))
         standing, shadows, pieces = zip(*frames)
         return cls(np.stack(standing), shadows, pieces, motions)
 
@@ -89,36 +84,15 @@ def _mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(2 * there_px > all_px)
 
 
-def _flowing(labels: np.ndarray, origin: np.ndarray, gone: np.ndarray,
-             ) -> tuple[np.ndarray, np.ndarray]:
-    """Which piece the flow shows at each pixel, (H, W), 0: none, and which place of it."""
-    known = ~np.isnan(origin[0])
-    there = np.where(known, origin, 0)
-    x, y = np.rint(there).astype(int)
-    known &= (x >= 0) & (x < labels.shape[1]) & (y >= 0) & (y < labels.shape[0])
-    x, y = x * known, y * known
-    return labels[y, x] * (known & ~gone[y, x]), there
-
-
-def _moved(motions: np.ndarray, labels: np.ndarray, piece: np.ndarray, there: np.ndarray,
-           sure: np.ndarray) -> np.ndarray:
+def _moved(motions: np.ndarray, shown: ShownPieces, sure: np.ndarray) -> np.ndarray:
     """The motions of what the flow shows; what it does not stays where it was."""
-    here, count = grid(labels.shape), len(motions)
-    seen_px, size_px = (np.bincount(of.ravel(), minlength=count) for of in (piece, labels))
-    way_px = np.bincount(piece.ravel(), cv2.magnitude(*(here - there)).ravel(), count)
-    is_seen = seen_px >= LEAST_SEEN_PX
-    goes = is_seen & (way_px > MOVES_PX * seen_px) & (size_px < LARGEST_SHARE * labels.size)
-    goes[0] = False
-    found = np.where((is_seen & ~goes)[:, None, None], STILL, motions)
-    movers, of_these = np.flatnonzero(goes), goes[piece]
-    *fitted, _ = fit_motions(np.searchsorted(movers, piece[of_these]), here[:, of_these],
-                             there[:, of_these], sure[of_these], len(movers))
-    for number, *motion in zip(movers, *fitted):
-        found[number] = source_of(*motion)
+    found = np.where((shown.is_seen & ~shown.moves)[:, None, None], STILL, motions)
+    numbers, found_motions, _ = shown.motions(sure)
+    found[numbers] = found_motions
     return found
 
 
-def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, flowing: np.ndarray,
+def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: ShownPieces,
          gone: np.ndarray) -> tuple[list[Piece], list[Piece]]:
     """Shadows of pieces with these numbers, and themselves, the least seen first."""
     assert seen.backdrop is not None
@@ -128,9 +102,7 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, flowing: n
         piece = placed(mask.astype(np.float32), motions[number])
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
-        covered = piece.cover > 0.5
-        share = (covered & (flowing[piece.window] == number)).sum() / max(covered.sum(), 1)
-        pieces.append((float(share), piece))
+        pieces.append((shown.share_of(number, piece), piece))
         shadow = placed(seen.backdrop.shade * (seen.owners == number), motions[number])
         shadows += [] if shadow is None else [shadow]
     return shadows, [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]

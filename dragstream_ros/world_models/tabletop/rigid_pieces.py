@@ -60,6 +60,55 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownPieces:
+    """Which piece the flow shows at each pixel of a frame.
+
+    piece: (H, W) int32, its number, 0: none. there: (2, H, W) px, which place of the picture, (x,
+    y), and at: the row and column of its pixel. Of each of the pieces, (n,) bool: is_seen: enough
+    of it; goes: on the average it is not where it was; moves: both, and it is no background.
+    """
+
+    piece: np.ndarray
+    there: np.ndarray
+    at: tuple[np.ndarray, np.ndarray]
+    is_seen: np.ndarray
+    goes: np.ndarray
+    moves: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, origin: np.ndarray, gone: np.ndarray) -> ShownPieces:
+        """Of pieces (H, W) int32 from 1 on; origin: (2, H, W), gone: (H, W), see RigidPieces."""
+        height, width = labels.shape
+        here, known = grid((height, width)), ~np.isnan(origin[0])
+        there = np.where(known, origin, here)
+        x, y = np.rint(there).astype(int)
+        known &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        x, y = x.clip(0, width - 1), y.clip(0, height - 1)
+        piece, count = labels[y, x] * (known & ~gone[y, x]), int(labels.max()) + 1
+        seen_px, size_px = (np.bincount(of.ravel(), minlength=count) for of in (piece, labels))
+        way_px = np.bincount(piece.ravel(), cv2.magnitude(*(here - there)).ravel(), count)
+        is_seen, goes = seen_px >= LEAST_SEEN_PX, way_px > MOVES_PX * seen_px
+        moves = is_seen & goes & (size_px < LARGEST_SHARE * labels.size)
+        moves[0] = False
+        return cls(piece, there, (y, x), is_seen, goes, moves)
+
+    def motions(self, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers of what moves, its motions (k, 2, 3) as in Piece, and how they misfit, px."""
+        numbers, these = np.flatnonzero(self.moves), self.moves[self.piece]
+        cos, sin, shift, misfit_px = _fit_motions(
+            np.searchsorted(numbers, self.piece[these]), grid(these.shape)[:, these],
+            self.there[:, these], sure[these], len(numbers))
+        turns = np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
+        return numbers, np.concatenate([turns, shift[..., None]], 2), misfit_px
+
+    def share_of(self, number: int, put: Piece) -> float:
+        """Of what a piece covers where it was put, the share in which the flow shows it."""
+        covered = put.cover > 0.5
+        shown_px = (covered & (self.piece[put.window] == number)).sum()
+        return float(shown_px / max(covered.sum(), 1))
+
+
+@dataclass(frozen=True, eq=False)
 class RigidPieces:
     """The moving pieces of F frames, by frame, the one most in front last.
 
@@ -115,41 +164,21 @@ class RigidPieces:
 def _pieces_of(labels: np.ndarray, origin: np.ndarray, sure: np.ndarray,
                gone: np.ndarray) -> tuple[list[Piece], np.ndarray, np.ndarray, np.ndarray]:
     """One frame's pieces, the least seen first, and its moved, standing and rims, (H, W) bool."""
-    height, width = labels.shape
-    here = grid((height, width)).reshape(2, -1)
-    known = ~np.isnan(origin[0].reshape(-1))
-    there = np.where(known, origin.reshape(2, -1), here)
-    x, y = np.rint(there).astype(int)
-    seen = known & (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y = x.clip(0, width - 1), y.clip(0, height - 1)
-    seen &= ~gone[y, x]
-    piece = np.where(seen, labels[y, x], 0)
-    count = int(labels.max()) + 1
-    seen_px, size_px = (np.bincount(which, minlength=count) for which in (piece, labels.ravel()))
-    way_px = np.bincount(piece, cv2.magnitude(*(here - there)).ravel(), count)
-    goes, is_seen = way_px > MOVES_PX * seen_px, seen_px >= LEAST_SEEN_PX
-    standing = (is_seen & ~goes)[labels] & ~gone
-    moves = goes & is_seen & (size_px < LARGEST_SHARE * labels.size)
-    moves[0] = False
-    movers, of_these = np.flatnonzero(moves), np.flatnonzero(moves[piece])
-    *motions, misfit_px = fit_motions(
-        np.searchsorted(movers, piece[of_these]), here[:, of_these], there[:, of_these],
-        sure.ravel()[of_these], len(movers))
+    shown = ShownPieces.of(labels, origin, gone)
+    movers, motions, misfit_px = shown.motions(sure)
+    standing = (shown.is_seen & ~shown.goes)[labels] & ~gone
+    moves = shown.moves.copy()
     moves[movers[misfit_px >= MISFIT_PX]] = False
-    flowing = piece.reshape(labels.shape)
     found = []
-    for number, *motion in zip(movers, *motions):
-        made = (placed(((labels == number) & ~gone).astype(np.float32), source_of(*motion))
+    for number, motion in zip(movers, motions, strict=True):
+        made = (placed(((labels == number) & ~gone).astype(np.float32), motion)
                 if moves[number] else None)
         if made is not None and made.cover.sum() > LEAST_SEEN_PX / 2:
-            covered = made.cover > 0.5
-            share = (covered & (flowing[made.window] == number)).sum() / max(covered.sum(), 1)
-            found.append((float(share), made))
+            found.append((shown.share_of(number, made), made))
     left = moves[labels] | gone
     rim = dilate(torch.from_numpy(left), RIM_PX).numpy() & ~left
-    rims = (seen & rim[y, x]).reshape(labels.shape)
     in_order = [made for _, made in sorted(found, key=lambda pair: pair[0])]
-    return in_order, moves[flowing], standing, rims
+    return in_order, moves[shown.piece], standing, (shown.piece > 0) & rim[shown.at]
 
 
 def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
@@ -160,7 +189,7 @@ def _clear(frame: np.ndarray, rim: np.ndarray, gone: np.ndarray) -> None:
     frame[rim] = fill_from_nearest(frame, clean)[rim]
 
 
-def fit_motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray,
+def _fit_motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: np.ndarray,
                 count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rigid motions, there = turn(here) + shift, of all pieces at once, robustly.
 
@@ -188,11 +217,6 @@ def fit_motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight: 
                           there_y - turn_y * x - turn_x * y - shift_y)
         counts = weight / (1 + misfit ** 2)
     return cos, sin, shift.T, of_piece @ (weight * misfit) / (of_piece @ weight + 1e-6)
-
-
-def source_of(cos: float, sin: float, shift: np.ndarray) -> np.ndarray:
-    """A motion as it is in Piece, (2, 3), of the whole picture."""
-    return np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
 
 
 def placed(cover: np.ndarray, source: np.ndarray) -> Piece | None:
