@@ -82,7 +82,7 @@ def _all_things(described: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray,
         left &= ~touched & (found[-1] <= 0)
     likely = np.stack(found) if found else np.zeros((0, *left.shape), np.float32)
     best = np.concatenate([np.zeros((1, *left.shape), np.float32), likely]).argmax(0)
-    for number, logits in enumerate(likely, 1):
-        if not is_sure(logits, best == number):
+    for number in np.unique(best[best > 0]):
+        if not is_sure(likely[number - 1], best == number):
             best[best == number] = 0
     return best.astype(np.int32), likely
