@@ -17,9 +17,9 @@ from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.masks.thing_pieces import ThingPieces
 
 RIM_PX = 2              # around a thing, where its colours are mixed with the table's
-SHADES = 0.1, 0.62      # how much darker than the table a shadow is, as a share
+SHADES = 0.1, 0.8       # how much darker than the table a shadow is, as a share
 FAINTEST = 0.03         # beside one that is that dark
-SAME_HUE = 0.1          # how far apart the channels of a shadow may be in that
+SAME_HUE = 0.2          # how far apart the channels of a shadow may be in that
 LEAST_SHADOW_PX = 6
 TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
 OFF_LEVELS, OFF_SHARE = 25, 0.08    # of what is tried: more is off where the table is none we know
