@@ -32,10 +32,10 @@ def painted(_: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     return np.stack([chequers() for _ in hidden])
 
 
-def seen() -> SeenPicture:
-    """A box that casts a shadow below it, and another one."""
+def seen(light: float | tuple[float, float, float] = 0.72) -> SeenPicture:
+    """A box that casts a shadow below it, where so much of the light is left, and another one."""
     picture, labels = chequers(), np.ones((SIDE, SIDE), np.int32)
-    picture[SHADOW] = np.rint(0.72 * picture[SHADOW])
+    picture[SHADOW] = np.rint(light * picture[SHADOW])
     picture[BOX], picture[OTHER] = RED, GREEN
     labels[BOX], labels[OTHER] = 2, 3
     things = labels * (labels > 1)
@@ -72,6 +72,13 @@ def test_a_shadow_goes_with_what_casts_it() -> None:
     assert np.unique(backdrop.owners[SHADOW]).tolist() == [2]
     assert backdrop.shade[SHADOW] == pytest.approx(0.28, abs=0.01)
     assert backdrop.owners[60, 60] == 1 and backdrop.shade[60, 60] == 0
+
+
+def test_a_shadow_in_coloured_light_is_one_and_a_thing_in_another_colour_is_none() -> None:
+    coloured, reddish = seen((0.44, 0.53, 0.57)).backdrop, seen((0.9, 0.4, 0.4)).backdrop
+    assert coloured is not None and reddish is not None
+    assert coloured.shade[SHADOW] == pytest.approx(0.49, abs=0.01)
+    assert not reddish.shade[SHADOW].any()
 
 
 def test_where_nothing_is_known_there_is_no_backdrop() -> None:
