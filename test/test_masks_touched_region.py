@@ -19,8 +19,7 @@ from dragstream_ros.simulation.no_graphics import NoGraphics
 from dragstream_ros.training.thing_module import ThingModule
 
 FIRST_SEED = 2_500_000      # of scenes that no training reaches
-
-ARMS = (1, 2)   # of masks, the labels of grippers
+ARMS = (1, 2)               # of masks, the labels of grippers
 
 
 @pytest.fixture(scope='module')

@@ -41,7 +41,7 @@ class SceneScore:
     quality: at each of the times, of 'all' and of 'moving' pixels. objects: of those that are seen
     at both ends and can be counted; n_seen: how many are seen. measure_errors: of each counted
     object, in the true picture half-way: its growth since the start by counting, over that by the
-    true masks, less 1.  is_caused: nothing goes its way by itself, grippers move all that moves.
+    true masks, less 1. is_caused: nothing goes its way by itself, grippers move all that moves.
     """
 
     quality: dict[str, list[dict[str, PictureQuality]]]
