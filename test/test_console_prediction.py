@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
 import pytest
@@ -42,28 +41,13 @@ def end_of_track(page: Page, drag_id: str) -> tuple[float, float] | None:
     return (x + 0.5) * WIDTH / clip['width'] - 0.5, (y + 0.5) * HEIGHT / clip['height'] - 0.5
 
 
-def is_predicted(page: Page, drag_id: str, target: tuple[float, float]) -> bool:
-    """Wait until a prediction ends at the target; False if none comes to."""
-    with contextlib.suppress(AssertionError):
-        page.wait(lambda: end_of_track(page, drag_id) == pytest.approx(target, abs=0.5))
-        return True
-    return False
-
-
 def test_what_was_dragged_is_seen_where_it_was_dragged_to(page, robot):
-    target = (MARK[0] + 40, MARK[1] + 20)
-    # A drag may come too late on a busy computer, and be given up: a person tries again.
-    for _ in range(3):
-        hand = Hand(page, robot)
-        hand.press(*MARK)
-        hand.to(*target)
-        drag_id = hand.sent(Drag.BEGIN).drag_id
-        if is_predicted(page, drag_id, target):
-            break
-        hand.mouse.up()
-        page.wait(lambda: page.state('camera') == 'live')
-    else:
-        raise AssertionError(f'no prediction of three drags: {page.text("problem")}')
+    hand, target = Hand(page, robot), (MARK[0] + 40, MARK[1] + 20)
+    hand.press(*MARK)
+    hand.to(*target)
+    hand.sent(Drag.BEGIN)
+    # On a busy computer the page makes a drag once more by itself, under another name.
+    page.wait(lambda: end_of_track(page, hand.newest().drag_id) == pytest.approx(target, abs=0.5))
     page.page.locator('#scrub').fill('1.2')
     page.wait(lambda: page.text('play') == 'Play' and 'dragged' in page.text('prediction-words'))
 
