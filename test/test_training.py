@@ -115,7 +115,7 @@ def test_the_pipeline_goes_from_nothing_to_weights_that_load(tmp_path, monkeypat
     config.write_text(
         'episodes: {episodes: 2, episode_secs: 2.0}\nautoencoder: {steps: 3, batch: 2}\n'
         'flow: {steps: 3, batch: 2}\ndynamics: {steps: 2, batch: 1}\n'
-        'table: {steps: 2, batch: 1}\nthings: {steps: 2, batch: 1}\n')
+        'table: {steps: 2, batch: 1}\nwhole: {steps: 2, batch: 1}\nthings: {steps: 2, batch: 1}\n')
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()

@@ -27,11 +27,12 @@ from dragstream_ros.training.train_dynamics import DynamicsTraining, train_dynam
 from dragstream_ros.training.train_flow import FlowTraining, train_flow
 from dragstream_ros.training.train_table import TableTraining
 from dragstream_ros.training.train_things import ThingTraining
+from dragstream_ros.training.train_whole import WholeTraining
 from dragstream_ros.whole_file import whole_file
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 STAGES = ('autoencoder', 'flow', 'dynamics')
-TABLETOP_STAGES = (*STAGES, 'table', 'things')      # the last two need the simulation's truth
+TABLETOP_STAGES = (*STAGES, 'table', 'whole', 'things')     # the last need simulated truth
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TabletopConfig(StagesConfig):
     """What config/train_tabletop.yaml says: also what the model is, and what is simulated."""
 
     table: TableTraining = TableTraining()
+    whole: WholeTraining = WholeTraining()
     things: ThingTraining = ThingTraining()
     sigmas: tuple[float, ...] = (0.5,)
     episodes: EpisodeConfig = EpisodeConfig()

@@ -1,4 +1,4 @@
-"""From nothing to the bundled weights, on the simulation alone: the model, tables and things."""
+"""From nothing to the bundled weights, on the simulation alone."""
 from __future__ import annotations
 
 import os
@@ -14,6 +14,7 @@ from dragstream_ros.training.stages import TabletopConfig, begin, train_stages
 from dragstream_ros.training.thing_module import ThingModule
 from dragstream_ros.training.train_table import train_table
 from dragstream_ros.training.train_things import save_things, train_things
+from dragstream_ros.training.train_whole import train_whole
 from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
 
 
@@ -25,10 +26,13 @@ def train_tabletop(folder: Path, config: TabletopConfig, first: str | None) -> P
     model = TabletopWorldModel(sigmas=config.sigmas)
     episodes = load_episodes(folder / 'episodes', config.episodes)
     train_stages(model, episodes, config, folder, anew=True)
-    assert model.bare_table is not None
+    assert model.bare_table is not None and model.whole_thing is not None
     train_table(model.bare_table.requires_grad_(True), episodes, config.table,
                 Loop(folder, 'table'))
-    model.bare_table.cpu().eval().requires_grad_(False)
+    train_whole(model.whole_thing.requires_grad_(True), episodes, config.whole,
+                Loop(folder, 'whole'))
+    for net in (model.bare_table, model.whole_thing):
+        net.cpu().eval().requires_grad_(False)
     things = ThingModule()
     train_things(things, episodes, config.things, Loop(folder, 'things'))
     card = {'trained_on': 'the simulated tabletop of this package, nothing else',

@@ -54,8 +54,11 @@ class Backdrop:
         table, again = paint(picture, np.stack([near, near | tried]))
         if not _is_alike(again, picture, tried & ~near):
             return None
-        owner = fill_from_nearest(labels, things)
+        # The painter hardly brightens a shadow that it is shown: it is told to paint that as well.
+        shadows, _ = _shadows(picture, table, things)
+        table, = paint(picture, (near | dilate(torch.from_numpy(shadows), 1).numpy())[None])
         dark, shade = _shadows(picture, table, things)
+        owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
         count, parts, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))
         for part in range(1, count):

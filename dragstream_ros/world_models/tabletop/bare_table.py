@@ -24,7 +24,7 @@ class BareTableConfig:
     kernels: tuple[int, ...] = (3, 5, 7, 7)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Each channel looks around by itself, then all are mixed; added to what comes in."""
 
     def __init__(self, channels: int, kernel: int) -> None:
@@ -49,7 +49,7 @@ class BareTable(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(wide, narrow, 2, stride=2)
                                   for wide, narrow in zip(around, config.widths))
         self.before, self.after = (nn.ModuleList(
-            nn.Sequential(*(_Block(width, kernel) for _ in range(count)))
+            nn.Sequential(*(Block(width, kernel) for _ in range(count)))
             for width, count, kernel in zip(config.widths, config.blocks, config.kernels))
             for _ in range(2))
         self.up = nn.ModuleList(nn.Conv2d(narrow, wide, 1)

@@ -53,7 +53,7 @@ class FirstGuess:
                 newest, displacement, hole, seen, origins, gone, stays.left | stays.still)
         else:
             layers = Layers.of(seen, origins, 1 - flow[:, 2], gone, stays.still)
-            (frames, settled), origin = layers.drawn(seen), layers.origin()
+            (frames, settled), origin = layers.drawn(seen), layers.origin(seen.hidden)
             seen = replace(seen, motions=layers.motions)
         origin = np.where(stays.still, seen.origin, origin)
         seen = replace(seen, origin=origin, gone=gone)

@@ -5,7 +5,7 @@ is hidden by now is remembered, and is there again where it comes to light.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.region import warp_smoothly, window_after
+from dragstream_ros.world_models.tabletop.hidden_parts import HiddenPart
 from dragstream_ros.world_models.tabletop.rigid_pieces import (
     LEAST_SEEN_PX,
     Piece,
@@ -28,13 +29,14 @@ STILL = np.eye(2, 3)
 class Layers:
     """By frame: standing: (F, H, W) bool, where the picture shows what it showed.
 
-    shadows, pieces: of what has moved, the one most in front last; a shadow covers as much of the
-    light as it takes.  motions: of every piece in the last frame, see SeenPicture.
+    shadows, pieces: of what has moved, the one most in front last, pieces with their numbers; a
+    shadow covers as much of the light as it takes.  motions: of every piece in the last frame, see
+    SeenPicture.
     """
 
     standing: np.ndarray
     shadows: Sequence[Sequence[Piece]]
-    pieces: Sequence[Sequence[Piece]]
+    pieces: Sequence[Sequence[tuple[int, Piece]]]
     motions: np.ndarray
 
     @classmethod
@@ -47,7 +49,7 @@ class Layers:
         for origin, certain in zip(origins, sure, strict=True):
             shown = ShownPieces.of(seen.pieces.labels, origin, gone)
             motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
-            has_moved = (motions != STILL).any((1, 2))
+            has_moved = _with_hidden((motions != STILL).any((1, 2)), seen.hidden)
             frames.append((~has_moved[seen.owners] & ~gone,
                            *_put(seen, np.flatnonzero(has_moved), motions, shown, gone)))
         standing, shadows, pieces = zip(*frames)
@@ -58,23 +60,41 @@ class Layers:
         assert seen.backdrop is not None
         picture, table = (of.astype(np.float32) / 255
                           for of in (seen.picture, seen.backdrop.table))
+        coloured = {number: part.picture.astype(np.float32) / 255
+                    for number, part in seen.hidden.items()}
         shown = np.where(self.standing[..., None], picture, table)
         known = self.standing.astype(np.float32)
         for frame, whole, shadows, pieces in zip(
                 shown, known, self.shadows, self.pieces, strict=True):
             for shadow in shadows:
                 frame[shadow.window] *= 1 - shadow.cover[..., None]
-            for piece in pieces:
-                piece.put(frame, whole, picture)
+            for number, piece in pieces:
+                piece.put(frame, whole, coloured.get(number, picture))
         return torch.from_numpy(shown).permute(0, 3, 1, 2), torch.from_numpy(known)[:, None]
 
-    def origin(self) -> np.ndarray:
-        """Where in the picture the last frame is from, (2, H, W); NaN: it is the table."""
+    def origin(self, hidden: Mapping[int, HiddenPart]) -> np.ndarray:
+        """Where in the picture the last frame is from, (2, H, W).
+
+        NaN: it is the table, or what was hidden in the picture.
+        """
         standing = self.standing[-1]
         origin = np.where(standing, grid(standing.shape), np.float32(np.nan))
-        for piece in self.pieces[-1]:
+        for number, piece in self.pieces[-1]:
             piece.trace(origin)
+            if number in hidden:
+                unseen = piece.cut(hidden[number].mask.astype(np.float32))
+                rows, columns = piece.window
+                origin[:, rows, columns][:, piece.cover * unseen > 0.25] = np.nan
         return origin
+
+
+def _with_hidden(has_moved: np.ndarray, hidden: Mapping[int, HiddenPart]) -> np.ndarray:
+    """And what hides, or is hidden by, what has moved: of that, more or less comes to light."""
+    drawn = has_moved.copy()
+    for number, part in hidden.items():
+        both = [number, *part.by]
+        drawn[both] |= has_moved[both].any()
+    return drawn
 
 
 def _mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
@@ -93,19 +113,26 @@ def _moved(motions: np.ndarray, shown: ShownPieces, sure: np.ndarray) -> np.ndar
 
 
 def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: ShownPieces,
-         gone: np.ndarray) -> tuple[list[Piece], list[Piece]]:
-    """Shadows of pieces with these numbers, and themselves, the least seen first."""
+         gone: np.ndarray) -> tuple[list[Piece], list[tuple[int, Piece]]]:
+    """Shadows of pieces with these numbers, and themselves, the least seen first.
+
+    But before those, what others hid in the picture.
+    """
     assert seen.backdrop is not None
     shadows, pieces = [], []
-    for number in numbers:
-        mask = (seen.backdrop.covers == number) & ~gone
-        piece = placed(mask.astype(np.float32), motions[number])
+    for number in numbers.tolist():
+        mask = seen.backdrop.covers == number
+        left = mask & ~gone
+        if number in seen.hidden and 2 * left.sum() > mask.sum():
+            left |= seen.hidden[number].mask
+        piece = placed(left.astype(np.float32), motions[number])
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
-        pieces.append((shown.share_of(number, piece), piece))
+        in_front = number not in seen.hidden, shown.share_of(number, piece)
+        pieces.append((in_front, (number, piece)))
         shadow = placed(seen.backdrop.shade * (seen.owners == number), motions[number])
         shadows += [] if shadow is None else [shadow]
-    return shadows, [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
+    return shadows, [numbered for _, numbered in sorted(pieces, key=lambda pair: pair[0])]
 
 
 def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:

@@ -39,6 +39,12 @@ from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
 from dragstream_ros.world_models.tabletop.recall import recalled
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 from dragstream_ros.world_models.tabletop.swing import swing_parts
+from dragstream_ros.world_models.tabletop.whole_thing import (
+    WholeThing,
+    WholeThingConfig,
+    put_back,
+    view_of,
+)
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 NAME = 'tabletop'
@@ -65,14 +71,17 @@ class TabletopWorldModel(nn.Module):
                  flow: FlowConfig = FlowConfig(), dynamics: DynamicsConfig = DynamicsConfig(),
                  sigmas: Sequence[float] = (0.5,),
                  table_view: TableView | None = TABLE_VIEW,
-                 bare_table: BareTableConfig | None = BareTableConfig()) -> None:
+                 bare_table: BareTableConfig | None = BareTableConfig(),
+                 whole_thing: WholeThingConfig | None = WholeThingConfig()) -> None:
         super().__init__()
         self.autoencoder = FrameAutoencoder(autoencoder)
         self.flow = FlowNet(flow)
         self.dynamics = ChunkDenoiser(dynamics)
         self.bare_table = None if bare_table is None else BareTable(bare_table)
-        self._see = OncePerPicture(
-            partial(SeenPicture.of, paint=None if bare_table is None else self._paint))
+        self.whole_thing = None if whole_thing is None else WholeThing(whole_thing)
+        self._see = OncePerPicture(partial(
+            SeenPicture.of, paint=None if bare_table is None else self._paint,
+            complete=None if whole_thing is None else self._complete))
         self.sigmas = tuple(sigmas)
         self.table_view = table_view
         size = dynamics.latent_size
@@ -188,6 +197,15 @@ class TabletopWorldModel(nn.Module):
         return _frames(self.bare_table(pixels.expand(len(hidden), -1, -1, -1),
                                        torch.from_numpy(hidden)[:, None].float()))
 
+    @torch.no_grad()
+    def _complete(self, picture: np.ndarray, seen: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Things of a picture whole, see hidden_parts.Complete."""
+        assert self.whole_thing is not None
+        views = np.stack([view_of(picture, thing, rest)
+                          for thing, rest in zip(seen, others, strict=True)])
+        whole = (self.whole_thing(torch.from_numpy(views)) > 0).numpy()
+        return np.stack([put_back(*pair) for pair in zip(whole, seen, strict=True)])
+
     def grasp(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
               ) -> tuple[Context, np.ndarray, DragCommand]:
         """Find the regions; what was really seen is put into a predicted frame whole."""
@@ -285,6 +303,7 @@ class TabletopWorldModel(nn.Module):
         config = {'autoencoder': asdict(self.autoencoder.config),
                   'flow': asdict(self.flow.config), 'dynamics': asdict(self.dynamics.config),
                   'bare_table': self.bare_table and asdict(self.bare_table.config),
+                  'whole_thing': self.whole_thing and asdict(self.whole_thing.config),
                   'sigmas': self.sigmas,
                   'horizon': view and view.horizon, 'tilt_deg': view and view.tilt_deg,
                   'card': card}
@@ -303,12 +322,13 @@ class TabletopWorldModel(nn.Module):
                     'that holds it, or leave it empty for the bundled model.')
         try:
             config = json.loads(path.with_suffix('.json').read_text())
-            bare_table = config.get('bare_table')
+            bare_table, whole_thing = config.get('bare_table'), config.get('whole_thing')
             model = cls(AutoencoderConfig(**_sizes(config['autoencoder'])),
                         FlowConfig(**config['flow']), DynamicsConfig(**config['dynamics']),
                         config['sigmas'],
                         TableView.of(config.get('horizon'), config.get('tilt_deg')),
-                        bare_table and BareTableConfig(**_sizes(bare_table)))
+                        bare_table and BareTableConfig(**_sizes(bare_table)),
+                        whole_thing and WholeThingConfig(**_sizes(whole_thing)))
             state = {k: v.float() for k, v in load_file(path).items()}
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise DragStreamError(

@@ -33,19 +33,27 @@ def recalled(seen: SeenPicture, frame: np.ndarray, points_px: list[np.ndarray], 
     if np.isnan(origins).any():
         return None
     thing = grow(seen.picture, *origins)
+    picture, unseen = seen.picture, np.zeros(thing.shape, bool)
+    number = int(np.bincount(seen.pieces.things[thing]).argmax())
+    is_whole = 2 * (thing & (seen.pieces.things == number)).sum() > (
+        seen.pieces.things == number).sum()
+    if is_whole and number in seen.hidden:
+        picture, unseen = seen.hidden[number].picture, seen.hidden[number].mask & ~thing
     shown = seen.shows(thing)
     motion = _motion(grid(shown.shape)[:, shown], seen.origin[:, shown], thing.sum())
     if motion is None:
         return None
-    cover = cv2.warpAffine(thing.astype(np.float32), motion, (width, height),
-                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    cover, guessed = (cv2.warpAffine(of.astype(np.float32), motion, (width, height),
+                                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+                      for of in (thing | unseen, unseen))
     # What an arm hides of it now is left to the next time that it is grabbed.
     cover *= (seen.shows(seen.pieces.arms) == 0) | shown
-    colours = Piece((slice(height), slice(width)), cover, motion).cut(seen.picture)
+    colours = Piece((slice(height), slice(width)), cover, motion).cut(picture)
     whole = frame + cover[..., None] * (colours.astype(np.float32) - frame)
     mask = cover > 0.5
     pixels = np.concatenate([grid(mask.shape), np.ones((1, height, width), np.float32)])
     origin = np.where(mask, np.tensordot(motion.astype(np.float32), pixels, 1), seen.origin)
+    origin[:, mask & (guessed > 0.5)] = np.nan
     return np.rint(whole).astype(np.uint8), mask, replace(seen, origin=origin)
 
 

@@ -6,7 +6,8 @@ piece is cut from the real picture, however many chunks ago that was, and put wh
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
+from dragstream_ros.world_models.tabletop.hidden_parts import Complete, HiddenPart, hidden_parts
 
 GONE_SHARE = 0.5    # of a piece, with which its rim and its shadow go
 GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
@@ -29,7 +31,7 @@ class SeenPicture:
     gone: (H, W) bool, what of it the drag took away: that is put elsewhere meanwhile.
     motions: (n, 2, 3) float64, of every piece, from a pixel (x, y, 1) of the newest frame to where
     in the picture what it shows is from, px; None where nothing is known of the things.
-    backdrop: what is behind them, or None.
+    backdrop: what is behind them, or None; hidden: what they hide of each other, by number.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     """
 
@@ -39,17 +41,24 @@ class SeenPicture:
     gone: np.ndarray
     motions: np.ndarray | None = None
     backdrop: Backdrop | None = None
+    hidden: Mapping[int, HiddenPart] = field(default_factory=dict)
     grabbed: np.ndarray | None = None
     grabbed_origin: np.ndarray | None = None
 
     @classmethod
-    def of(cls, picture: np.ndarray, paint: Paint | None = None) -> SeenPicture:
-        """Cut (H, W, 3) uint8 RGB; paint: of its table, without it there is no backdrop."""
+    def of(cls, picture: np.ndarray, paint: Paint | None = None,
+           complete: Complete | None = None) -> SeenPicture:
+        """Cut (H, W, 3) uint8 RGB.
+
+        paint: of its table, without it there is no backdrop; complete: of things on that.
+        """
         size, pieces = picture.shape[:2], thing_pieces(picture)
         backdrop = None if paint is None else Backdrop.of(picture, pieces, paint)
         motions = None if backdrop is None else np.tile(
             np.eye(2, 3), (int(pieces.labels.max()) + 1, 1, 1))
-        return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop)
+        hidden = {} if backdrop is None or complete is None else hidden_parts(
+            picture, pieces, complete)
+        return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop, hidden)
 
     @property
     def owners(self) -> np.ndarray:
