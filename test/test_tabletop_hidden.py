@@ -132,3 +132,16 @@ def test_the_bundled_model_completes_a_box_under_an_arm() -> None:
     whole = seen | (whole & others)
     shares = [float((found & box).sum() / (found | box).sum()) for found in (seen, whole)]
     assert shares[0] < 0.65 and shares[1] > 0.9, shares
+
+
+def test_squares_of_the_table_are_never_drawn_as_things() -> None:
+    """A flow that lets a square go along must not put it over what lies there."""
+    of = seen()
+    labels = of.pieces.labels.copy()
+    labels[44:60, 4:20] = 4
+    of = replace(of, pieces=replace(of.pieces, labels=labels), motions=np.tile(
+        np.eye(2, 3), (5, 1, 1)))
+    of = replace(of, backdrop=Backdrop.of(of.picture, of.pieces, painted))
+    after = moved(of, where(np.s_[44:60, 4:20]), 12)
+    assert (after.seen.motions == np.eye(2, 3)).all()
+    assert np.array_equal(last_frame(after), of.picture)

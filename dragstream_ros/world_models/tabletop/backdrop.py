@@ -34,12 +34,14 @@ class Backdrop:
     covers: (H, W) int32, the piece, as in ThingPieces, that each pixel shows; 0: a rim or a shadow.
     owners: (H, W) int32, the piece that each pixel goes with: a rim, or a shadow, with its thing.
     shade: (H, W) float32, by which share a shadow makes a pixel darker; 0 where none is.
+    bare: (H, W) bool, where the picture shows the table.
     """
 
     table: np.ndarray
     covers: np.ndarray
     owners: np.ndarray
     shade: np.ndarray
+    bare: np.ndarray
 
     @classmethod
     def of(cls, picture: np.ndarray, pieces: ThingPieces, paint: Paint) -> Backdrop | None:
@@ -68,12 +70,15 @@ class Backdrop:
             else:
                 shade[parts == part] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
-        return cls(table, covers, owners, shade)
+        return cls(table, covers, owners, shade, ~things & ~_is_off(table, picture))
 
 
 def _is_alike(painted: np.ndarray, picture: np.ndarray, where: np.ndarray) -> bool:
-    off = np.abs(painted.astype(int) - picture).max(-1)[where]
-    return bool((off > OFF_LEVELS).mean() <= OFF_SHARE)
+    return bool(_is_off(painted, picture)[where].mean() <= OFF_SHARE)
+
+
+def _is_off(painted: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(painted.astype(int) - picture).max(-1) > OFF_LEVELS)
 
 
 def _shadows(picture: np.ndarray, table: np.ndarray, things: np.ndarray,

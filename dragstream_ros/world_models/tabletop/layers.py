@@ -43,11 +43,13 @@ class Layers:
     def of(cls, seen: SeenPicture, origins: np.ndarray, sure: np.ndarray, gone: np.ndarray,
            still: np.ndarray) -> Layers:
         """See RigidPieces.of; still: (H, W) bool, what of the newest frame stays."""
-        assert seen.motions is not None
+        assert seen.motions is not None and seen.backdrop is not None
         motions, frames = seen.motions, []
-        stays = _mostly(seen.shows(seen.pieces.labels), still, len(motions))
+        labels = seen.pieces.labels
+        stays = (_mostly(seen.shows(labels), still, len(motions))
+                 | _mostly(labels, seen.backdrop.bare, len(motions)))   # squares of the table, too
         for origin, certain in zip(origins, sure, strict=True):
-            shown = ShownPieces.of(seen.pieces.labels, origin, gone)
+            shown = ShownPieces.of(labels, origin, gone)
             motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
             has_moved = _with_hidden((motions != STILL).any((1, 2)), seen.hidden)
             frames.append((~has_moved[seen.owners] & ~gone,
@@ -116,10 +118,10 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
          gone: np.ndarray) -> tuple[list[Piece], list[tuple[int, Piece]]]:
     """Shadows of pieces with these numbers, and themselves, the least seen first.
 
-    But before those, what others hid in the picture.
+    But what others hid in the picture comes before those.
     """
     assert seen.backdrop is not None
-    shadows, pieces = [], []
+    shadows, pieces, shares = [], {}, {}
     for number in numbers.tolist():
         mask = seen.backdrop.covers == number
         left = mask & ~gone
@@ -128,11 +130,13 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
         piece = placed(left.astype(np.float32), motions[number])
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
-        in_front = number not in seen.hidden, shown.share_of(number, piece)
-        pieces.append((in_front, (number, piece)))
+        pieces[number], shares[number] = piece, shown.share_of(number, piece)
         shadow = placed(seen.backdrop.shade * (seen.owners == number), motions[number])
         shadows += [] if shadow is None else [shadow]
-    return shadows, [numbered for _, numbered in sorted(pieces, key=lambda pair: pair[0])]
+    for number in pieces.keys() & seen.hidden.keys():
+        hiders = pieces.keys() & seen.hidden[number].by
+        shares[number] = min([shares[number], *(np.nextafter(shares[by], -1) for by in hiders)])
+    return shadows, sorted(pieces.items(), key=lambda numbered: shares[numbered[0]])
 
 
 def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:
