@@ -81,6 +81,19 @@ def test_a_shadow_in_coloured_light_is_one_and_a_thing_in_another_colour_is_none
     assert not reddish.shade[SHADOW].any()
 
 
+def test_a_thing_takes_the_thin_shadow_around_its_foot_along() -> None:
+    of = seen()
+    picture = of.picture.copy()
+    foot = np.s_[32, 20:32]             # a row right below the box
+    picture[foot] = np.rint(0.6 * chequers()[foot])
+    backdrop = Backdrop.of(picture, of.pieces, painted)
+    assert backdrop is not None
+    assert backdrop.shade[foot] == pytest.approx(0.4, abs=0.02) and backdrop.shade[33, 20] == 0
+    away = last_frame(guess(replace(of, picture=picture, backdrop=backdrop), picture,
+                            way_px=(0.0, 16.0)))
+    assert away[48, 22:30] == pytest.approx(0.6 * chequers()[48, 22:30], abs=3)
+
+
 def test_where_nothing_is_known_there_is_no_backdrop() -> None:
     labels = np.ones((SIDE, SIDE), np.int32)
     pieces = ThingPieces(labels, np.zeros_like(labels), np.zeros_like(labels))

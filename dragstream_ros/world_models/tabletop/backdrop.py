@@ -49,7 +49,7 @@ class Backdrop:
         labels, things = pieces.labels, pieces.things > 0
         if not things.any():
             return None
-        near = dilate(torch.from_numpy(things), RIM_PX).numpy()
+        near = _grown(things, RIM_PX)
         if near.all():
             return None
         tried = (np.indices(near.shape) // TRIED_PX).sum(0) % 2 == 0
@@ -57,12 +57,13 @@ class Backdrop:
         if not _is_alike(again, picture, tried & ~near):
             return None
         # The painter hardly brightens a shadow that it is shown: it is told to paint that as well.
-        shadows, _ = _shadows(picture, table, things)
-        table, = paint(picture, (near | dilate(torch.from_numpy(shadows), 1).numpy())[None])
-        dark, shade = _shadows(picture, table, things)
+        shadows, _ = _shadows(picture, table, pieces)
+        table, = paint(picture, (near | _grown(shadows, 1))[None])
+        dark, shade = _shadows(picture, table, pieces)
         owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8))
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(
+            (dark & ~near).astype(np.uint8))
         for part in range(1, count):
             if stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX:
                 its = parts == part
@@ -81,15 +82,20 @@ def _is_off(painted: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(painted.astype(int) - picture).max(-1) > OFF_LEVELS)
 
 
-def _shadows(picture: np.ndarray, table: np.ndarray, things: np.ndarray,
+def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
              ) -> tuple[np.ndarray, np.ndarray]:
     """Where shadows lie, (H, W) bool, and the share of the light that they take, float32."""
     darker = 1 - (picture + 1.0) / (table + 1.0)
-    shade = darker.mean(-1)
-    grey = ((np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
-            & ~dilate(torch.from_numpy(things), 1).numpy())
-    dark = cv2.morphologyEx((grey & (shade > SHADES[0])).astype(np.uint8), cv2.MORPH_OPEN,
+    shade, things = darker.mean(-1), pieces.things > 0
+    grey = (np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
+    apart = grey & ~_grown(things, 1)
+    dark = cv2.morphologyEx((apart & (shade > SHADES[0])).astype(np.uint8), cv2.MORPH_OPEN,
                             np.ones((2, 2), np.uint8)) > 0
-    # At its rim a shadow is fainter.
-    dark |= grey & (shade > FAINTEST) & dilate(torch.from_numpy(dark), RIM_PX).numpy()
+    # At its rim a shadow is fainter; and what stands on the table has a thin one around its foot.
+    dark |= apart & (shade > FAINTEST) & _grown(dark, RIM_PX)
+    dark |= grey & (shade > SHADES[0]) & _grown(things & (pieces.arms == 0), RIM_PX) & ~things
     return dark, np.where(dark, shade, 0).astype(np.float32)
+
+
+def _grown(mask: np.ndarray, rim_px: int) -> np.ndarray:
+    return dilate(torch.from_numpy(mask), rim_px).numpy()
