@@ -67,7 +67,8 @@ class Body:
         """
         rows, columns = region.window_after(self.layer[3] > 0, pose)
         rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
-        top = region.warp_smoothly(self.layer, pose, (rows, columns), self.arm)
+        top = region.warp_smoothly(
+            self.layer, pose, (rows, columns), self.arm, mode='bicubic').clamp_(0, 1)
         if self.sides_px == 0:
             return (rows, columns), top
         shown = torch.zeros_like(top)

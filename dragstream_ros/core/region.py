@@ -112,13 +112,14 @@ Window = tuple[slice, slice]
 
 
 def warp_smoothly(
-    map_: torch.Tensor, pose: CellPose, window: Window, arm: Arm | None = None
+    map_: torch.Tensor, pose: CellPose, window: Window, arm: Arm | None = None, *,
+    mode: str = 'bilinear',
 ) -> torch.Tensor:
     """The map (C, h, w) after the motion, interpolated between cells; as its rim from outside.
 
     For what may be blended, such as pictures: it is right to a fraction of a cell. Only what is
     then seen in the window (rows, columns) is returned. arm: how it moves, and goes on beyond the
-    rim, if it reaches in.
+    rim, if it reaches in. mode: 'bilinear', or 'bicubic', sharper, which may go beyond the values.
     """
     h, w = map_.shape[-2:]
     x, y = _positions(h, w, map_.device)
@@ -131,7 +132,7 @@ def warp_smoothly(
         x, y = arm.within(x, y)
     grid = (torch.stack([x, y], -1) + 0.5) * 2 / x.new_tensor([w, h]) - 1
     return functional.grid_sample(
-        map_[None], grid[None], padding_mode='border', align_corners=False)[0]
+        map_[None], grid[None], mode, padding_mode='border', align_corners=False)[0]
 
 
 def window_after(mask: torch.Tensor, pose: CellPose) -> Window:

@@ -39,9 +39,9 @@ class Piece:
     cover: np.ndarray
     source: np.ndarray
 
-    def cut(self, picture: np.ndarray) -> np.ndarray:
+    def cut(self, picture: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
         """What the window shows of a picture (H, W) or (H, W, C)."""
-        return _cut(picture, self.source, self.cover.shape)
+        return _cut(picture, self.source, self.cover.shape, how)
 
     def put(self, frame: np.ndarray, whole: np.ndarray, picture: np.ndarray) -> None:
         """Draw it, as cut from a picture, over a frame, (H, W, 3) float32 both.
@@ -49,7 +49,7 @@ class Piece:
         whole: (H, W) float32, the share of each pixel that pieces cover; this one is added.
         """
         there = frame[self.window]
-        there += self.cover[..., None] * (self.cut(picture) - there)
+        there += self.cover[..., None] * (self.cut(picture, cv2.INTER_CUBIC).clip(0, 1) - there)
         np.maximum(whole[self.window], self.cover, out=whole[self.window])
 
     def trace(self, origin: np.ndarray) -> None:
@@ -243,6 +243,7 @@ def placed(cover: np.ndarray, source: np.ndarray) -> Piece | None:
     return Piece(window, _cut(cover, there, (bottom - top, right - left)), there)
 
 
-def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...],
+         how: int = cv2.INTER_LINEAR) -> np.ndarray:
     return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
-                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+                          flags=how | cv2.WARP_INVERSE_MAP)
