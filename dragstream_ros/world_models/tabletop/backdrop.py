@@ -49,7 +49,7 @@ class Backdrop:
         labels, things = pieces.labels, pieces.things > 0
         if not things.any():
             return None
-        near = _grown(things, RIM_PX)
+        near = grown(things, RIM_PX)
         if near.all():
             return None
         tried = (np.indices(near.shape) // TRIED_PX).sum(0) % 2 == 0
@@ -58,7 +58,7 @@ class Backdrop:
             return None
         # The painter hardly brightens a shadow that it is shown: it is told to paint that as well.
         shadows, _ = _shadows(picture, table, pieces)
-        table, = paint(picture, (near | _grown(shadows, 1))[None])
+        table, = paint(picture, (near | grown(shadows, 1))[None])
         dark, shade = _shadows(picture, table, pieces)
         owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
@@ -88,14 +88,15 @@ def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
     darker = 1 - (picture + 1.0) / (table + 1.0)
     shade, things = darker.mean(-1), pieces.things > 0
     grey = (np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
-    apart = grey & ~_grown(things, 1)
+    apart = grey & ~grown(things, 1)
     dark = cv2.morphologyEx((apart & (shade > SHADES[0])).astype(np.uint8), cv2.MORPH_OPEN,
                             np.ones((2, 2), np.uint8)) > 0
     # At its rim a shadow is fainter; and what stands on the table has a thin one around its foot.
-    dark |= apart & (shade > FAINTEST) & _grown(dark, RIM_PX)
-    dark |= grey & (shade > SHADES[0]) & _grown(things & (pieces.arms == 0), RIM_PX) & ~things
+    dark |= apart & (shade > FAINTEST) & grown(dark, RIM_PX)
+    dark |= grey & (shade > SHADES[0]) & grown(things & (pieces.arms == 0), RIM_PX) & ~things
     return dark, np.where(dark, shade, 0).astype(np.float32)
 
 
-def _grown(mask: np.ndarray, rim_px: int) -> np.ndarray:
+def grown(mask: np.ndarray, rim_px: int) -> np.ndarray:
+    """A mask (H, W) bool, and what is so near to it."""
     return dilate(torch.from_numpy(mask), rim_px).numpy()

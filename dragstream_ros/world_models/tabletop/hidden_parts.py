@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
-from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.masks.thing_pieces import ThingPieces
+from dragstream_ros.world_models.tabletop.backdrop import grown
 
 RIM_PX = 1              # around a thing, where its colours are mixed with what is behind it
 LEAST_SEEN_PX = 20      # of a thing, to say how it goes on
@@ -45,11 +44,9 @@ def hidden_parts(picture: np.ndarray, pieces: ThingPieces, complete: Complete,
     numbers = [int(number) for number in np.unique(pieces.things[pieces.things > 0])
                if not (pieces.arms == number).any()]
     masks = [pieces.things == number for number in numbers]
-    others = [dilate(torch.from_numpy((pieces.things > 0) & ~mask), RIM_PX).numpy() & ~mask
-              for mask in masks]
+    others = [grown((pieces.things > 0) & ~mask, RIM_PX) & ~mask for mask in masks]
     beside = [index for index, (mask, rest) in enumerate(zip(masks, others, strict=True))
-              if mask.sum() >= LEAST_SEEN_PX
-              and (dilate(torch.from_numpy(mask), RIM_PX).numpy() & rest).any()]
+              if mask.sum() >= LEAST_SEEN_PX and (grown(mask, RIM_PX) & rest).any()]
     if not beside:
         return {}
     masks, others = ([of[index] for index in beside] for of in (masks, others))
@@ -73,7 +70,7 @@ def _joined(hidden: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def _coloured(picture: np.ndarray, seen: np.ndarray, others: np.ndarray, hidden: np.ndarray,
               ) -> np.ndarray:
     """The picture with a thing's colours where it is hidden, and where others' are mixed in."""
-    mixed = seen & dilate(torch.from_numpy(others), RIM_PX).numpy()
-    inside = seen & ~dilate(torch.from_numpy(~seen), RIM_PX).numpy()
+    mixed = seen & grown(others, RIM_PX)
+    inside = seen & ~grown(~seen, RIM_PX)
     own = fill_from_nearest(picture, inside if inside.any() else seen)
     return np.where((hidden | mixed)[..., None], own, picture)
