@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.held import Held
 from dragstream_ros.masks.thing_pieces import ThingPieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
@@ -83,6 +85,17 @@ def test_what_an_arm_hid_comes_to_light_when_it_leaves() -> None:
                    for completed in (True, False))
     assert is_all(whole[22:38, 21:35], RED) and is_all(whole[:18, 41:43], BLACK)
     assert is_all(torn[22:38, 27:29], TABLE)
+
+
+def test_and_when_it_is_dragged_away() -> None:
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(SIDE, SIDE), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(28.0, 10.0), (50.0, 10.0)]), mask=where(BAR)),))
+    still, of = torch.zeros(5, 3, SIDE, SIDE), seen()
+    frame = last_frame(FirstGuess.of(
+        of.picture, still[:, :2], still[:, 2:], Held.of(command, of.picture, np.linspace(0, 1, 6)),
+        of))
+    assert is_all(frame[22:38, 21:35], RED)
 
 
 def test_what_hides_a_thing_stays_in_front_of_it() -> None:

@@ -255,7 +255,7 @@ def table_with_an_arm() -> tuple[np.ndarray, SeenPicture]:
 
 
 def dragged_down(pixels: np.ndarray, seen: SeenPicture, way_px: float, *, flow_px: float = 20.0,
-                 ) -> FirstGuess:
+                 rests: np.ndarray | None = None) -> FirstGuess:
     """The box goes down; by the flow the arm, and all else, goes to the right."""
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
@@ -264,7 +264,8 @@ def dragged_down(pixels: np.ndarray, seen: SeenPicture, way_px: float, *, flow_p
     flow = torch.zeros(5, 3, 64, 64)
     flow[:, 0] = flow_px
     return FirstGuess.of(
-        pixels, flow[:, :2], flow[:, 2:], Held.of(command, pixels, np.linspace(0, 1, 6)), seen)
+        pixels, flow[:, :2], flow[:, 2:], Held.of(command, pixels, np.linspace(0, 1, 6)), seen,
+        rests)
 
 
 def test_an_arm_that_a_thing_passes_below_stays_and_hides_it() -> None:
@@ -286,6 +287,22 @@ def test_an_arm_that_a_thing_does_not_pass_goes_where_the_flow_has_it() -> None:
     pixels, seen = table_with_an_arm()
     last = dragged_down(pixels, seen, 10.0).frames[-1].numpy()
     assert last[2, 60:68, 95:105].min() > 0.8
+
+
+def test_what_rests_stays_unless_the_drag_touches_it() -> None:
+    pixels, seen = table_with_an_arm()
+    box, beside = np.s_[100:116, 100:116], np.s_[42:50, 52:68]      # that lies in the way
+    pixels[box] = pixels[beside] = (30, 200, 30)
+    arms = seen.pieces.arms
+    seen = SeenPicture.of(pixels)
+    things = arms.copy()
+    things[box], things[beside] = 2, 3
+    seen = replace(seen, pieces=replace(seen.pieces, arms=arms, things=things))
+    for where, stays in (((arms > 0) | (things > 0), True), (None, False)):
+        last = 255 * dragged_down(pixels, seen, 10.0, flow_px=12, rests=where).frames[-1].numpy()
+        assert (last[2, 58:70, 92:100].max() < 150) == stays
+        assert (last[1, 102:114, 101:111].min() > 190) == stays
+        assert last[1, 42:50, 52:60].max() < 150
 
 
 def test_an_arm_around_a_thing_carries_it() -> None:
@@ -312,6 +329,24 @@ def test_an_arm_that_is_dragged_itself_does_not_stay() -> None:
     last = FirstGuess.of(pixels, still[:, :2], still[:, 2:],
                          Held.of(command, pixels, np.linspace(0, 1, 6)), seen).frames[-1].numpy()
     assert last[2, 88:98, 40:85].min() > 0.8 and last[2, 58:70, 75:85].max() < 0.5
+
+
+def test_what_an_edit_takes_elsewhere_leaves_nothing_where_it_was_before_the_chunk() -> None:
+    pixels, seen = table_with_an_arm()
+    after = pixels.copy()
+    after[20:40, 50:70] = 100
+    after[20:40, 56:76] = (220, 30, 30)             # the chunk had moved the box by 6 px
+    origin = seen.origin.copy()
+    origin[0, 20:40, 56:76] -= 6
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.EDIT, image_size=(128, 128), stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(66.0, 30.0), (106.0, 30.0)]),
+                            mask=after[..., 0] > 200),))
+    still = torch.zeros(5, 3, 64, 64)
+    last = FirstGuess.of(
+        pixels, still[:, :2], still[:, 2:], Held.of(command, after, np.linspace(0, 1, 6)),
+        seen.dragged(after, origin)).frames[-1].numpy()
+    assert (last[0] > 0.7).sum() == 400 and last[0, 21:39, 97:115].min() > 0.8
 
 
 def two_links() -> tuple[np.ndarray, np.ndarray, SeenPicture]:

@@ -66,6 +66,19 @@ def test_what_has_turned_a_little_or_grown_is_found_as_it_is_by_now() -> None:
     assert found is not None and found[1].sum() == pytest.approx(600 * scale ** 2, rel=0.05)
 
 
+def test_what_reaches_in_does_so_still() -> None:
+    pixels = np.full((128, 128, 3), GREY, np.uint8)
+    pixels[50:70, 98:] = RED
+    seen = SeenPicture.of(pixels)
+    origin = grid((128, 128)) + np.array([4, 0], np.float32)[:, None, None]
+    origin[:, :, 124:] = np.nan
+    found = recalled(replace(seen, origin=origin), np.roll(pixels, -4, 1),
+                     [np.array([105.0, 60.0])], grow_region)
+    assert found is not None
+    whole, mask, _ = found
+    assert mask[51:69, 95:].all() and (whole[51:69, 95:] == RED).all()
+
+
 @pytest.mark.parametrize('why', ['not seen', 'mostly gone', 'turned far'])
 def test_what_is_not_known_is_left_as_the_frame_shows_it(why) -> None:
     seen, frame = moved_by((0, 0))

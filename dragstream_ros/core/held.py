@@ -17,6 +17,7 @@ from dragstream_ros.core.body import Body
 from dragstream_ros.core.drag import (
     DragCommand,
     DragHandle,
+    DragMode,
     Operation,
     Pose,
     poses_at,
@@ -54,6 +55,7 @@ class Held:
     picture: (H, W, 3) uint8 RGB, of command time; masks: (n, H, W) bool, what each handle holds in
     it; bodies: n, how that looks; start: n poses in the last frame before the chunk; poses: n of
     each of its F frames; frozen: (H, W) bool, what must not change, or None.
+    of_last: the picture is not of before the chunk, but its own last frame, which is redone.
     """
 
     picture: np.ndarray
@@ -62,6 +64,7 @@ class Held:
     start: list[Pose]
     poses: list[list[Pose]]
     frozen: torch.Tensor | None
+    of_last: bool = False
 
     @classmethod
     def of(cls, command: DragCommand, picture: np.ndarray, times_secs: np.ndarray) -> Held:
@@ -76,18 +79,16 @@ class Held:
             bodies.append((Body.standing if stands else Body.flat)(
                 picture, masks[-1], handle.path_px[0]))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
-        return cls(picture, torch.stack(masks), bodies, start, poses, frozen)
+        return cls(picture, torch.stack(masks), bodies, start, poses, frozen,
+                   command.mode is DragMode.EDIT)
 
     def swept(self) -> torch.Tensor:
-        """Where any of the chunk's frames has what does not reach into the picture, (n, H, W) bool.
-
-        By handle; nothing of what reaches in.
-        """
-        swept = torch.zeros_like(self.masks)
-        for way, body, *poses in zip(swept, self.bodies, *self.poses, strict=True):
-            for pose in map(self.pixels, poses if body.arm is None else ()):
+        """Where any of the chunk's frames has any of it, (H, W) bool."""
+        swept = torch.zeros_like(self.masks[0])
+        for body, *poses in zip(self.bodies, *self.poses, strict=True):
+            for pose in map(self.pixels, poses):
                 (rows, columns), layer = body.after(pose)
-                way[rows, columns] |= layer[3] > 0.5
+                swept[rows, columns] |= layer[3] > 0.5
         return swept
 
     def left(self) -> torch.Tensor:

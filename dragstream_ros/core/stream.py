@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from dragstream_ros.core.memory import within_memory
 from dragstream_ros.core.real_past import RealPast
 from dragstream_ros.core.rollout import ChunkPredictor, Control, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.table_view import seen_in
-from dragstream_ros.core.world_model import WorldModel
+from dragstream_ros.core.world_model import Conditions, WorldModel
 
 NS = 1_000_000_000
 LONGEST_GAP_SECS = 0.5      # a longer hole in the camera's stream starts it anew
@@ -267,6 +267,13 @@ class DragStream:
             command = seen_in(getattr(self.world_model, 'table_view', None), command)
         return replace(rollout, context=context, grabbed=frame, command=command)
 
+    def _before(self, conditions: Conditions, grasped: Any) -> Any:
+        """The context of a chunk that is redone: it may tell what was grasped of its last frame."""
+        before = getattr(self.world_model, 'before', None)
+        if before is None or self._grow is None or not self._predictor.holds:
+            return conditions.context
+        return before(conditions, grasped)
+
     def _at_anchor(self, command: DragCommand, anchor_ns: int) -> DragCommand | None:
         if self.config.replay == 'follow':
             secs = max(0.0, (anchor_ns - command.stamp_ns) / NS)
@@ -316,7 +323,7 @@ class DragStream:
         grasped = self._grasped(self._rollout, command)
         assert grasped.command is not None
         command = grasped.command
-        rollout = replace(grasped, context=newest.conditions.context,
+        rollout = replace(grasped, context=self._before(newest.conditions, grasped.context),
                           frame=newest.conditions.newest,
                           reference=newest,
                           chunk_index=self._rollout.chunk_index - 1, drag_id=command.drag_id,

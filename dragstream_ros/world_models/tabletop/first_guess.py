@@ -36,15 +36,18 @@ class FirstGuess:
 
     @classmethod
     def of(cls, newest: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
-           held: Held | None, seen: SeenPicture | None) -> FirstGuess:
+           held: Held | None, seen: SeenPicture | None,
+           rests: np.ndarray | None = None) -> FirstGuess:
         """Make it of the newest frame (H, W, 3) uint8 RGB and a flow as for carry.
 
         seen: as of that frame; None: it is real, and is cut itself.
+        rests: (H, W) bool, what of it is as it was in the frame before; None: nothing.
         """
         seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        stays = WhatStays.of(seen, held)
+        stays = WhatStays.of(
+            seen, held, np.zeros(newest.shape[:2], bool) if rests is None else rests)
         gone = seen.gone_by(stays.left)
         # What stays is put as it is, and the flow says nothing of it.
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5, stays.still)

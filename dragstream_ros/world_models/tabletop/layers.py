@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dragstream_ros.core.held import Held
+from dragstream_ros.core.held import RIM_PX, Held
 from dragstream_ros.core.region import warp_smoothly, window_after
+from dragstream_ros.world_models.tabletop.backdrop import grown
 from dragstream_ros.world_models.tabletop.hidden_parts import HiddenPart
 from dragstream_ros.world_models.tabletop.rigid_pieces import (
     LEAST_SEEN_PX,
@@ -48,10 +49,11 @@ class Layers:
         labels = seen.pieces.labels
         stays = (_mostly(seen.shows(labels), still, len(motions))
                  | _mostly(labels, seen.backdrop.bare, len(motions)))   # squares of the table, too
+        taken = _mostly(labels, gone, len(motions))
         for origin, certain in zip(origins, sure, strict=True):
             shown = ShownPieces.of(labels, origin, gone)
             motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
-            has_moved = _with_hidden((motions != STILL).any((1, 2)), seen.hidden)
+            has_moved = _with_hidden((motions != STILL).any((1, 2)) | taken, seen.hidden)
             frames.append((~has_moved[seen.owners] & ~gone,
                            *_put(seen, np.flatnonzero(has_moved), motions, shown, gone)))
         standing, shadows, pieces = zip(*frames)
@@ -126,7 +128,8 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
         mask = seen.backdrop.covers == number
         left = mask & ~gone
         if number in seen.hidden and 2 * left.sum() > mask.sum():
-            left |= seen.hidden[number].mask
+            # And the rim beside it, which goes with what hid it.
+            left |= seen.hidden[number].mask | mask & grown(seen.hidden[number].mask, RIM_PX)
         piece = placed(left.astype(np.float32), motions[number])
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue

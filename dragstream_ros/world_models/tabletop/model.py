@@ -186,8 +186,10 @@ class TabletopWorldModel(nn.Module):
             partial(self.flow, latents.flatten(0, 1)[None], maps),
             partial(self._see, newest) if seen is None else lambda: seen))
         cell_px = self.image_size[0] / self.latent_shape[2]
+        rests = functional.interpolate(
+            _change(latents[:1], latents[1:]), size=newest.shape[:2]) < UNCHANGED
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
-                             cut)
+                             cut, rests[0, 0].cpu().numpy())
 
     @torch.no_grad()
     def _paint(self, picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -219,8 +221,16 @@ class TabletopWorldModel(nn.Module):
                 handle, context = replace(handle, mask=mask), replace(context, seen=seen)
             handles.append(handle)
         command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
-        seen = context.seen or self._see(frame)
-        return context, frame, swing_parts(command, seen.shows(seen.pieces.things), self.table_view)
+        seen = (context.seen or self._see(frame)).dragged(frame)
+        return replace(context, seen=seen), frame, swing_parts(
+            command, seen.shows(seen.pieces.things), self.table_view)
+
+    def before(self, conditions: TabletopConditions, grasped: Context) -> Context:
+        """The context of a chunk that is redone, since something of its last frame was grasped."""
+        assert grasped.seen is not None
+        seen = conditions.context.seen or self._see(conditions.newest)
+        return replace(conditions.context, seen=seen.dragged(
+            grasped.seen.grabbed, grasped.seen.grabbed_origin))
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
@@ -250,7 +260,7 @@ class TabletopWorldModel(nn.Module):
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
                ) -> tuple[torch.Tensor, np.ndarray, Context]:
         """What is settled, or all but unchanged by denoising, stays as guessed."""
-        change = (x0 - conditions.guess).square().mean(1, keepdim=True).sqrt()
+        change = _change(x0, conditions.guess)
         changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
         first, context = conditions.first, conditions.context
         if first is None:
@@ -350,6 +360,11 @@ def _sizes(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration as JSON gives it back, lists as tuples."""
     return {key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()}
+
+
+def _change(latents: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """By how much cells (n, C, h, w) differ: the root mean square, (n, 1, h, w)."""
+    return (latents - others).square().mean(1, keepdim=True).sqrt()
 
 
 def _call(make: Callable[[], Any]) -> Any:

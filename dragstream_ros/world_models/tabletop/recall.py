@@ -43,12 +43,11 @@ def recalled(seen: SeenPicture, frame: np.ndarray, points_px: list[np.ndarray], 
     motion = _motion(grid(shown.shape)[:, shown], seen.origin[:, shown], thing.sum())
     if motion is None:
         return None
-    cover, guessed = (cv2.warpAffine(of.astype(np.float32), motion, (width, height),
-                                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-                      for of in (thing | unseen, unseen))
+    everywhere = Piece((slice(height), slice(width)), np.ones((height, width)), motion)
+    cover, guessed = (everywhere.cut(of.astype(np.float32)) for of in (thing | unseen, unseen))
     # What an arm hides of it now is left to the next time that it is grabbed.
     cover *= (seen.shows(seen.pieces.arms) == 0) | shown
-    colours = Piece((slice(height), slice(width)), cover, motion).cut(picture)
+    colours = everywhere.cut(picture)
     whole = frame + cover[..., None] * (colours.astype(np.float32) - frame)
     mask = cover > 0.5
     pixels = np.concatenate([grid(mask.shape), np.ones((1, height, width), np.float32)])

@@ -87,8 +87,7 @@ class SeenPicture:
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         if self.backdrop is None or self.motions is None:
             return gone
-        # What was turned leaves out a pixel here and there.
-        gone = cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
+        gone = _closed(gone)
         covers = self.backdrop.covers
         gone_px, all_px = (np.bincount(of, minlength=len(self.motions))
                            for of in (covers[gone], covers.ravel()))
@@ -105,20 +104,33 @@ class SeenPicture:
         assert self.grabbed_origin is not None
         return self._shown(of_picture, self.grabbed_origin)
 
+    def now(self, grabbed: np.ndarray) -> np.ndarray:
+        """Where the newest frame shows what a mask (H, W) bool of the grabbed picture does."""
+        assert self.grabbed_origin is not None
+        mask = np.zeros(grabbed.shape, bool)
+        mask[_nearest(self.grabbed_origin[:, grabbed & ~np.isnan(self.grabbed_origin[0])],
+                      mask.shape)] = True
+        return self.shows(_closed(mask))
+
     def without(self, redone: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool is something else."""
         return replace(self, origin=np.where(redone, np.float32(np.nan), self.origin))
 
-    def dragged(self, grabbed: np.ndarray | None) -> SeenPicture:
-        """The same, for a drag of another picture, or none: what the last one held is let go of."""
+    def dragged(self, grabbed: np.ndarray | None,
+                origin: np.ndarray | None = None) -> SeenPicture:
+        """The same, for a drag of another picture, or none: what the last one held is let go of.
+
+        origin: as of that picture, if it is not of the newest frame.
+        """
         if self.grabbed is grabbed:
             return self
         back = np.zeros(self.gone.shape, bool)
         back[_nearest(self.origin[:, ~np.isnan(self.origin[0])], back.shape)] = True
         # What was turned leaves out a pixel here and there.
         back = dilate(torch.from_numpy(back), 1).numpy()
-        return replace(self, gone=self.gone & ~back, grabbed=grabbed,
-                       grabbed_origin=None if grabbed is None else self.origin)
+        if grabbed is not None and origin is None:
+            origin = self.origin
+        return replace(self, gone=self.gone & ~back, grabbed=grabbed, grabbed_origin=origin)
 
     def held(self, covered: np.ndarray, origin: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool shows what is held.
@@ -139,6 +151,11 @@ class SeenPicture:
         shown, known = np.zeros_like(numbers), ~np.isnan(origin[0])
         shown[known] = numbers[_nearest(origin[:, known], numbers.shape)]
         return shown
+
+
+def _closed(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool of what was turned, which leaves out a pixel here and there."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0
 
 
 def _nearest(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

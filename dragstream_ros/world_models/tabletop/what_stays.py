@@ -1,8 +1,8 @@
 """What stays where it is while something beside it is dragged.
 
 The model has mostly seen things move that were carried whole, so it lets what is near a drag go
-along.  Two things do not: an arm that the dragged thing passes below, unless it holds it; and the
-rest of a thing of which a part is dragged, as a box whose lid is lifted.
+along.  Three things do not: an arm that the dragged thing passes below, or one that rests, unless
+it holds that; and the rest of a thing of which a part is dragged, as a box whose lid is lifted.
 """
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dragstream_ros.core.held import Held
+from dragstream_ros.core.held import RIM_PX, Held
 from dragstream_ros.core.region import dilate
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 GRIP = 2.5          # px of an arm that are so near to what it carries, for each px of its size
 NEAR_PX = 2
 MOST_OF_IT = 0.7    # share of a thing: who drags that means all of it
+ALL_BUT_ALL = 0.9   # of an arm that has not changed: it rests
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +33,14 @@ class WhatStays:
     left: np.ndarray
 
     @classmethod
-    def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
+    def of(cls, seen: SeenPicture, held: Held | None, rests: np.ndarray) -> WhatStays:
+        """rests: (H, W) bool, what of the newest frame is as it was in the frame before."""
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
             return cls(nothing, nothing, nothing)
-        arms, left = _passed_arms(seen, held), held.left().numpy()
-        return cls(arms, _rest(seen, held) & ~left, left & ~arms)
+        arms, left = _arms(seen, held, rests), _left(seen, held)
+        rest = (_rest(seen, held) | _untouched(seen, held, rests)) & ~left & ~arms
+        return cls(arms, rest, left & ~arms)
 
     @property
     def still(self) -> np.ndarray:
@@ -45,23 +48,41 @@ class WhatStays:
         return self.arms | self.rest
 
 
-def _passed_arms(seen: SeenPicture, held: Held) -> np.ndarray:
+def _left(seen: SeenPicture, held: Held) -> np.ndarray:
+    if not held.of_last:
+        return held.left().numpy()
+    return dilate(torch.from_numpy(seen.now(held.masks.numpy().any(0))), RIM_PX).numpy()
+
+
+def _arms(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
     arms, before = seen.shows(seen.pieces.arms), seen.showed(seen.pieces.arms)
-    passed = np.zeros(arms.shape, bool)
-    if not arms.any():
-        return passed
-    masks = held.masks.numpy()
-    for mask, swept in zip(masks, held.swept().numpy(), strict=True):
-        for arm in set(np.unique(arms[swept])) - {0}:
-            is_dragged = 2 * (masks & (before == arm)).sum((1, 2)) > masks.sum((1, 2))
-            if not is_dragged.any() and not _carries(before == arm, mask & (before == 0)):
-                passed |= arms == arm
-    return passed
+    masks, swept = held.masks.numpy(), held.swept().numpy()
+    stay = np.zeros(arms.shape, bool)
+    for arm in set(np.unique(arms)) - {0}:
+        its = arms == arm
+        if not (its & swept).any() and rests[its].mean() < ALL_BUT_ALL:
+            continue
+        is_dragged = 2 * (masks & (before == arm)).sum((1, 2)) > masks.sum((1, 2))
+        carries = any(_carries(before == arm, mask & (before == 0)) for mask in masks)
+        if not is_dragged.any() and not carries:
+            stay |= its
+    return stay
 
 
 def _carries(arm: np.ndarray, thing: np.ndarray) -> bool:
     near = dilate(torch.from_numpy(thing), NEAR_PX).numpy()
     return int((arm & near).sum()) > GRIP * float(np.sqrt(thing.sum()))
+
+
+def _untouched(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
+    things = seen.shows(np.where(seen.pieces.arms > 0, 0, seen.pieces.things))
+    near = dilate(held.swept(), NEAR_PX).numpy()
+    stay = np.zeros(things.shape, bool)
+    for thing in set(np.unique(things)) - {0}:
+        its = things == thing
+        if rests[its].mean() >= ALL_BUT_ALL and not (its & near).any():
+            stay |= its
+    return stay
 
 
 def _rest(seen: SeenPicture, held: Held) -> np.ndarray:
