@@ -21,6 +21,8 @@ SHADES = 0.1, 0.8       # how much darker than the table a shadow is, as a share
 FAINTEST = 0.03         # beside one that is that dark
 SAME_HUE = 0.2          # how far apart the channels of a shadow may be in that
 LEAST_SHADOW_PX = 6
+ALL_SHARE = 0.7         # of a piece: who takes so much of it takes its rim and its shadow along
+GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
 TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
 OFF_LEVELS, OFF_SHARE = 25, 0.08    # of what is tried: more is off where the table is none we know
 # The table (n, H, W, 3) uint8 of a picture (H, W, 3), each told where it is hidden (n, H, W) bool.
@@ -72,6 +74,35 @@ class Backdrop:
                 shade[parts == part] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
         return cls(table, covers, owners, shade, ~things & ~_is_off(table, picture))
+
+    def around(self, part: np.ndarray) -> np.ndarray:
+        """The rims and shadows (H, W) bool that go with a part (H, W) bool of what is seen."""
+        found = np.zeros(part.shape, bool)
+        shares = self._shares(part)
+        for number in np.flatnonzero(shares >= GRAZED_SHARE).tolist():
+            its = self.covers == number
+            around = (self.owners == number) & ~its
+            if shares[number] < ALL_SHARE:
+                around &= _distances(its & part) < _distances(its & ~part)
+            found |= around
+        return found
+
+    def grazed(self, part: np.ndarray) -> np.ndarray:
+        """The pixels (H, W) bool of pieces of which the part has next to nothing."""
+        return (self._shares(part) < GRAZED_SHARE)[self.covers] & (self.covers > 0)
+
+    def _shares(self, part: np.ndarray) -> np.ndarray:
+        """How much of each piece (n,) is in it; of none at all: 0."""
+        count = int(self.owners.max()) + 1
+        inside, all_px = (np.bincount(of, minlength=count)
+                          for of in (self.covers[part], self.covers.ravel()))
+        inside[0] = 0
+        return np.asarray(inside / np.maximum(all_px, 1))
+
+
+def _distances(mask: np.ndarray) -> np.ndarray:
+    """Of every pixel (H, W) to a mask (H, W) bool, px."""
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
 
 
 def _is_alike(painted: np.ndarray, picture: np.ndarray, where: np.ndarray) -> bool:

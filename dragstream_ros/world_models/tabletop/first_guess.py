@@ -15,7 +15,8 @@ from torch.nn import functional
 from dragstream_ros.core.held import Held
 from dragstream_ros.world_models.tabletop.at_once import at_once
 from dragstream_ros.world_models.tabletop.carry import carry
-from dragstream_ros.world_models.tabletop.layers import Layers, put_shadows
+from dragstream_ros.world_models.tabletop.held_shadows import put_shadows
+from dragstream_ros.world_models.tabletop.layers import Layers
 from dragstream_ros.world_models.tabletop.rigid_pieces import RigidPieces
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 from dragstream_ros.world_models.tabletop.what_stays import WhatStays

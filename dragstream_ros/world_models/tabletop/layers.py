@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dragstream_ros.core.held import RIM_PX, Held
-from dragstream_ros.core.region import warp_smoothly, window_after
+from dragstream_ros.core.held import RIM_PX
 from dragstream_ros.world_models.tabletop.backdrop import grown
 from dragstream_ros.world_models.tabletop.hidden_parts import HiddenPart
 from dragstream_ros.world_models.tabletop.rigid_pieces import (
@@ -140,25 +139,3 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
         hiders = pieces.keys() & seen.hidden[number].by
         shares[number] = min([shares[number], *(np.nextafter(shares[by], -1) for by in hiders)])
     return shadows, sorted(pieces.items(), key=lambda numbered: shares[numbered[0]])
-
-
-def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:
-    """Frames (F, 3, H, W) in 0..1 with the shadows of what is held, where that goes."""
-    for mask, *poses in zip(held.masks.numpy(), *held.poses, strict=True):
-        shadow = torch.from_numpy(_shadow_of(mask, seen))
-        for frame, pose in zip(frames, map(held.pixels, poses), strict=True):
-            rows, columns = window_after(shadow > 0, pose)
-            frame[:, rows, columns] *= 1 - warp_smoothly(shadow[None], pose, (rows, columns))
-    return frames
-
-
-def _shadow_of(mask: np.ndarray, seen: SeenPicture) -> np.ndarray:
-    """By which share (H, W) what is in a mask (H, W) bool darkens the grabbed picture."""
-    assert seen.backdrop is not None and seen.motions is not None
-    shade = np.zeros(mask.shape, np.float32)
-    held = _mostly(seen.showed(seen.backdrop.covers), mask, len(seen.motions))
-    for number in np.flatnonzero(held):
-        shadow = placed(seen.backdrop.shade * (seen.owners == number), seen.motions[number])
-        if shadow is not None:
-            np.maximum(shade[shadow.window], shadow.cover, out=shade[shadow.window])
-    return shade

@@ -18,9 +18,6 @@ from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
 from dragstream_ros.world_models.tabletop.hidden_parts import Complete, HiddenPart, hidden_parts
 
-GONE_SHARE = 0.5    # of a piece, with which its rim and its shadow go
-GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
-
 
 @dataclass(frozen=True, eq=False)
 class SeenPicture:
@@ -88,12 +85,8 @@ class SeenPicture:
         if self.backdrop is None or self.motions is None:
             return gone
         gone = _closed(gone)
-        covers = self.backdrop.covers
-        gone_px, all_px = (np.bincount(of, minlength=len(self.motions))
-                           for of in (covers[gone], covers.ravel()))
-        whole, grazed = gone_px > GONE_SHARE * all_px, gone_px < GRAZED_SHARE * all_px
-        gone &= ~grazed[covers] | (covers == 0)
-        return gone | (whole[self.owners] & (self.owners != covers))
+        gone &= ~self.backdrop.grazed(gone)
+        return gone | self.backdrop.around(gone)
 
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
@@ -106,11 +99,14 @@ class SeenPicture:
 
     def now(self, grabbed: np.ndarray) -> np.ndarray:
         """Where the newest frame shows what a mask (H, W) bool of the grabbed picture does."""
+        return self.shows(self.taken(grabbed))
+
+    def taken(self, grabbed: np.ndarray) -> np.ndarray:
+        """What of the picture that mask shows, (H, W) bool."""
         assert self.grabbed_origin is not None
-        mask = np.zeros(grabbed.shape, bool)
-        mask[_nearest(self.grabbed_origin[:, grabbed & ~np.isnan(self.grabbed_origin[0])],
-                      mask.shape)] = True
-        return self.shows(_closed(mask))
+        taken, known = np.zeros(grabbed.shape, bool), ~np.isnan(self.grabbed_origin[0])
+        taken[_nearest(self.grabbed_origin[:, grabbed & known], taken.shape)] = True
+        return _closed(taken)
 
     def without(self, redone: np.ndarray) -> SeenPicture:
         """The same, where some of the newest frame (H, W) bool is something else."""

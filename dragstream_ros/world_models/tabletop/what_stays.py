@@ -51,7 +51,7 @@ class WhatStays:
 def _left(seen: SeenPicture, held: Held) -> np.ndarray:
     if not held.of_last:
         return held.left().numpy()
-    return dilate(torch.from_numpy(seen.now(held.masks.numpy().any(0))), RIM_PX).numpy()
+    return dilate(torch.from_numpy(seen.now(np.asarray(held.masks.any(0)))), RIM_PX).numpy()
 
 
 def _arms(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
