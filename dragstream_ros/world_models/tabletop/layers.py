@@ -46,7 +46,7 @@ class Layers:
         assert seen.motions is not None and seen.backdrop is not None
         motions, frames = seen.motions, []
         labels = seen.pieces.labels
-        stays = (_mostly(seen.shows(labels), still, len(motions))
+        stays = (_mostly(seen.shows(labels * ~gone), still, len(motions))
                  | _mostly(labels, seen.backdrop.bare, len(motions)))   # squares of the table, too
         taken = _mostly(labels, gone, len(motions))
         for origin, certain in zip(origins, sure, strict=True):
@@ -133,7 +133,8 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
         pieces[number], shares[number] = piece, shown.share_of(number, piece)
-        shadow = placed(seen.backdrop.shade * (seen.owners == number), motions[number])
+        shadow = placed(
+            seen.backdrop.shade * ((seen.owners == number) & ~gone), motions[number])
         shadows += [] if shadow is None else [shadow]
     for number in pieces.keys() & seen.hidden.keys():
         hiders = pieces.keys() & seen.hidden[number].by
