@@ -15,7 +15,8 @@ from dragstream_ros.core.held import RIM_PX, Held
 from dragstream_ros.core.region import dilate
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
-GRIP = 2.5          # px of an arm that are so near to what it carries, for each px of its size
+# Px of an arm that are so near to what it carries, for each px of its size: one that moves, or not.
+GRIP, RESTING_GRIP = 2.5, 4.5
 NEAR_PX = 2
 MOST_OF_IT = 0.7    # share of a thing: who drags that means all of it
 ALL_BUT_ALL = 0.9   # of an arm that has not changed: it rests
@@ -60,18 +61,21 @@ def _arms(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
     stay = np.zeros(arms.shape, bool)
     for arm in set(np.unique(arms)) - {0}:
         its = arms == arm
-        if not (its & swept).any() and rests[its].mean() < ALL_BUT_ALL:
+        does_rest = rests[its].mean() >= ALL_BUT_ALL
+        if not does_rest and not (its & swept).any():
             continue
         is_dragged = 2 * (masks & (before == arm)).sum((1, 2)) > masks.sum((1, 2))
-        carries = any(_carries(before == arm, mask & (before == 0)) for mask in masks)
+        grip = RESTING_GRIP if does_rest else GRIP
+        carries = any(_touch(before == arm, mask & (before == 0)) > grip for mask in masks)
         if not is_dragged.any() and not carries:
             stay |= its
     return stay
 
 
-def _carries(arm: np.ndarray, thing: np.ndarray) -> bool:
+def _touch(arm: np.ndarray, thing: np.ndarray) -> float:
+    """Px of an arm (H, W) bool that are near to a thing, (H, W) bool, for each px of its size."""
     near = dilate(torch.from_numpy(thing), NEAR_PX).numpy()
-    return int((arm & near).sum()) > GRIP * float(np.sqrt(thing.sum()))
+    return float((arm & near).sum() / max(np.sqrt(thing.sum()), 1.0))
 
 
 def _untouched(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
