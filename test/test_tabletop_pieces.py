@@ -255,7 +255,7 @@ def table_with_an_arm() -> tuple[np.ndarray, SeenPicture]:
 
 
 def dragged_down(pixels: np.ndarray, seen: SeenPicture, way_px: float, *, flow_px: float = 20.0,
-                 rests: np.ndarray | None = None) -> FirstGuess:
+                 ) -> FirstGuess:
     """The box goes down; by the flow the arm, and all else, goes to the right."""
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
@@ -264,8 +264,7 @@ def dragged_down(pixels: np.ndarray, seen: SeenPicture, way_px: float, *, flow_p
     flow = torch.zeros(5, 3, 64, 64)
     flow[:, 0] = flow_px
     return FirstGuess.of(
-        pixels, flow[:, :2], flow[:, 2:], Held.of(command, pixels, np.linspace(0, 1, 6)), seen,
-        rests)
+        pixels, flow[:, :2], flow[:, 2:], Held.of(command, pixels, np.linspace(0, 1, 6)), seen)
 
 
 def test_an_arm_that_a_thing_passes_below_stays_and_hides_it() -> None:
@@ -299,7 +298,8 @@ def test_what_rests_stays_unless_the_drag_touches_it() -> None:
     things[box], things[beside] = 2, 3
     seen = replace(seen, pieces=replace(seen.pieces, arms=arms, things=things))
     for where, stays in (((arms > 0) | (things > 0), True), (None, False)):
-        last = 255 * dragged_down(pixels, seen, 10.0, flow_px=12, rests=where).frames[-1].numpy()
+        last = 255 * dragged_down(
+            pixels, replace(seen, rested=where), 10.0, flow_px=12).frames[-1].numpy()
         assert (last[2, 58:70, 92:100].max() < 150) == stays
         assert (last[1, 102:114, 101:111].min() > 190) == stays
         assert last[1, 42:50, 52:60].max() < 150

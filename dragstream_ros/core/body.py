@@ -8,7 +8,7 @@ down from it as far, and as dark, as before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ UNLIT = 0.3                 # what a step to another colour counts; one to a sha
 SIDE_SHADES = 0.2, 0.93     # of sides that face the camera, in the levels of the top above
 SAME_HUE, SAME_SHADE = 15.0, 0.12   # levels, and share: how alike a side is all the way down
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
+RIM_PX = 1                  # wide, where a thing's colours are mixed with what is beside it
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
 
 
@@ -32,33 +33,38 @@ class Body:
     """layer: (4, H, W) in 0..1, the colours of the picture and where the thing is in it.
 
     Of what stands, that is its top; sides_px: how far down its sides go, 0: it is flat; shade:
-    their levels, in those of the top. arm: how it moves, if it reaches into the picture.
+    their levels, in those of the top; seen: (H, W) in 0..1, what of the top is not hidden, which
+    alone has sides. arm: how it moves, if it reaches into the picture.
     """
 
     layer: torch.Tensor
     sides_px: int = 0
     shade: float = 1.0
     arm: Arm | None = None
+    seen: torch.Tensor | None = None
 
     @classmethod
-    def flat(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray) -> Body:
+    def flat(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray,
+             hidden: torch.Tensor | None = None) -> Body:
         """What a mask (H, W) bool cuts out of a picture (H, W, 3) uint8 RGB.
 
-        grabbed_px: (2,), the point (x, y) by which it is dragged.
+        grabbed_px: (2,), the point (x, y) by which it is dragged. hidden: (H, W) bool, where else
+        it is, behind others: in the colours next to that.
         """
-        colours = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-        return cls(torch.cat([colours, mask.float()[None]]), arm=Arm.of(mask, grabbed_px))
+        return cls(_layer(picture, mask, hidden), arm=Arm.of(mask, grabbed_px))
 
     @classmethod
-    def standing(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray) -> Body:
-        """The same with a top and sides; flat where no crease is seen."""
-        flat, held = cls.flat(picture, mask, grabbed_px), mask.numpy()
+    def standing(cls, picture: np.ndarray, mask: torch.Tensor, grabbed_px: np.ndarray,
+                 hidden: torch.Tensor | None = None) -> Body:
+        """The same with a top and sides; flat where no crease is seen. Of the top is hidden."""
+        held = mask.numpy()
         sides_px = _sides_px(picture, held)
         if sides_px == 0:
-            return flat
+            return cls.flat(picture, mask, grabbed_px, hidden)
         top = _top(held, sides_px)
-        return replace(flat, layer=torch.cat([flat.layer[:3], torch.from_numpy(top)[None]]),
-                       sides_px=sides_px, shade=_shade(picture, top, sides_px))
+        seen = torch.from_numpy(top)
+        return cls(_layer(picture, seen, hidden), sides_px, _shade(picture, top, sides_px),
+                   Arm.of(mask, grabbed_px), seen.float())
 
     def after(self, pose: CellPose) -> tuple[Window, torch.Tensor]:
         """Where it is after a motion, rows and columns, and its colours and cover there.
@@ -69,11 +75,12 @@ class Body:
         rows = slice(rows.start, min(rows.stop + self.sides_px, self.layer.shape[1]))
         top = region.warp_smoothly(
             self.layer, pose, (rows, columns), self.arm, mode='bicubic').clamp_(0, 1)
-        if self.sides_px == 0:
+        if self.seen is None:
             return (rows, columns), top
-        shown = torch.zeros_like(top)
+        shown, seen = torch.zeros_like(top), region.warp_smoothly(
+            self.seen[None], pose, (rows, columns), self.arm)
         for down in range(self.sides_px, 0, -1):
-            cover = _lowered(top[3:], down)
+            cover = _lowered(seen, down)
             shown[:3].lerp_(self.shade * _lowered(top[:3], down + INSIDE_PX), cover)
             torch.maximum(shown[3:], cover, out=shown[3:])
         return (rows, columns), torch.cat([
@@ -89,6 +96,19 @@ class Body:
         y, x = torch.meshgrid(rows, columns, indexing='ij')
         found = region.warp_smoothly(torch.stack([x, y, self.layer[3]]), pose, window, self.arm)
         return window, found[:2].where(found[2] > 0.5, torch.nan)
+
+
+def _layer(picture: np.ndarray, mask: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
+    colours = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+    if hidden is not None and hidden.any():
+        # At its rim the thing's colours are mixed with those of what hides it.
+        mixed = mask & region.dilate(hidden, RIM_PX)
+        known = mask & ~mixed & ~region.dilate(~mask, RIM_PX)
+        made, own = hidden | mixed, (known if known.any() else mask)
+        nearest = torch.cdist(made.nonzero().float(), own.nonzero().float()).argmin(1)
+        colours[:, made] = colours[:, own][:, nearest]
+        mask = mask | hidden
+    return torch.cat([colours, mask.float()[None]])
 
 
 def _lowered(map_: torch.Tensor, rows: int) -> torch.Tensor:

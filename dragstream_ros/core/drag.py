@@ -48,6 +48,7 @@ class DragHandle:
     horizon_px: the row where the plane ends that things lie on: a TRANSLATE makes grow what comes
         nearer, a ROTATE turns what stands there. None: not known; it is a flat cut-out.
     flatness: height over width of a circle of that plane around centre_px, in (0, 1].
+    hidden: (H, W) bool, what else there is of it in the picture, behind what stays; or None.
     """
 
     path_px: np.ndarray
@@ -58,6 +59,7 @@ class DragHandle:
     radius_px: float | None = None
     horizon_px: float | None = None
     flatness: float = 1.0
+    hidden: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
-from dragstream_ros.core.body import Body
+from dragstream_ros.core.body import RIM_PX, Body
 from dragstream_ros.core.drag import (
     DragCommand,
     DragHandle,
@@ -23,7 +23,6 @@ from dragstream_ros.core.drag import (
     poses_at,
 )
 
-RIM_PX = 1              # wide, where a thing's colours are mixed with what is behind it
 # The region (H, W) bool around one or more points (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[..., np.ndarray]
 
@@ -53,13 +52,15 @@ class Held:
     """The handles of one chunk.
 
     picture: (H, W, 3) uint8 RGB, of command time; masks: (n, H, W) bool, what each handle holds in
-    it; bodies: n, how that looks; start: n poses in the last frame before the chunk; poses: n of
-    each of its F frames; frozen: (H, W) bool, what must not change, or None.
+    it, and hidden, the same, what others hide of that; bodies: n, how all of it looks; start: n
+    poses in the last frame before the chunk; poses: n of each of its F frames; frozen: (H, W) bool,
+    what must not change, or None.
     of_last: the picture is not of before the chunk, but its own last frame, which is redone.
     """
 
     picture: np.ndarray
     masks: torch.Tensor
+    hidden: torch.Tensor
     bodies: list[Body]
     start: list[Pose]
     poses: list[list[Pose]]
@@ -71,15 +72,17 @@ class Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
         size = command.image_size
         start, *poses = poses_at(command, times_secs)
-        masks, bodies = [], []
+        masks, hidden, bodies = [], [], []
         for handle in command.handles:
             masks.append(region.handle_region(handle, image_size=size, latent_size=size))
+            hidden.append(torch.zeros_like(masks[-1]) if handle.hidden is None
+                          else torch.from_numpy(handle.hidden))
             # Without a horizon nobody knows from where the camera looks.
             stands = handle.operation is Operation.ROTATE and handle.horizon_px is not None
             bodies.append((Body.standing if stands else Body.flat)(
-                picture, masks[-1], handle.path_px[0]))
+                picture, masks[-1], handle.path_px[0], hidden[-1]))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
-        return cls(picture, torch.stack(masks), bodies, start, poses, frozen,
+        return cls(picture, torch.stack(masks), torch.stack(hidden), bodies, start, poses, frozen,
                    command.mode is DragMode.EDIT)
 
     def swept(self) -> torch.Tensor:
@@ -122,11 +125,14 @@ class Held:
     def origin(self) -> torch.Tensor:
         """Where in its picture what the last frame shows of it is from: (2, H, W) px, (x, y).
 
-        NaN where the frame shows none of it.
+        NaN where the frame shows none of it, or what was hidden.
         """
         found = torch.full((2, *self.masks.shape[1:]), torch.nan)
-        for body, pose in zip(self.bodies, map(self.pixels, self.poses[-1]), strict=True):
+        for body, hidden, pose in zip(
+                self.bodies, self.hidden, map(self.pixels, self.poses[-1]), strict=True):
             (rows, columns), origin = body.origin(pose)
+            x, y = origin.nan_to_num().round().long()
+            origin[:, hidden[y, x]] = torch.nan
             found[:, rows, columns] = origin.where(~origin.isnan(), found[:, rows, columns])
         return found
 

@@ -77,7 +77,8 @@ def sample_held(episode: Episode, index: int, tracks_px: np.ndarray,
                      for track in tracks_px]
     bodies = [Body.flat(picture, region, tracks_px[0, n])
               for region, n in zip(regions, chosen, strict=True)]
-    return Held(picture, torch.stack(regions), bodies, start, poses, None)
+    masks = torch.stack(regions)
+    return Held(picture, masks, torch.zeros_like(masks), bodies, start, poses, None)
 
 
 def chunk_maps(tracks_px: np.ndarray, latent_size: int, image_size: int) -> torch.Tensor:

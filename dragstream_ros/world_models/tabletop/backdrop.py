@@ -131,3 +131,14 @@ def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
 def grown(mask: np.ndarray, rim_px: int) -> np.ndarray:
     """A mask (H, W) bool, and what is so near to it."""
     return dilate(torch.from_numpy(mask), rim_px).numpy()
+
+
+def opened(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool without what is thinner than three pixels."""
+    return grown(~grown(~mask, 1), 1)
+
+
+def convex(mask: np.ndarray) -> np.ndarray:
+    """The convex hull of a mask (H, W) bool that is not empty."""
+    hull = cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8)))
+    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1) > 0

@@ -37,18 +37,15 @@ class FirstGuess:
 
     @classmethod
     def of(cls, newest: np.ndarray, displacement: torch.Tensor, hole: torch.Tensor,
-           held: Held | None, seen: SeenPicture | None,
-           rests: np.ndarray | None = None) -> FirstGuess:
+           held: Held | None, seen: SeenPicture | None) -> FirstGuess:
         """Make it of the newest frame (H, W, 3) uint8 RGB and a flow as for carry.
 
         seen: as of that frame; None: it is real, and is cut itself.
-        rests: (H, W) bool, what of it is as it was in the frame before; None: nothing.
         """
         seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        stays = WhatStays.of(
-            seen, held, np.zeros(newest.shape[:2], bool) if rests is None else rests)
+        stays = WhatStays.of(seen, held)
         gone = seen.gone_by(stays.left)
         # What stays is put as it is, and the flow says nothing of it.
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5, stays.still)
@@ -63,14 +60,14 @@ class FirstGuess:
         seen = replace(seen, origin=origin, gone=gone)
         if held is not None:
             picture = _tensor(newest)
-            arms, still = torch.from_numpy(stays.arms), torch.from_numpy(stays.still)
+            above, still = torch.from_numpy(stays.above), torch.from_numpy(stays.still)
             if seen.backdrop is not None:
                 frames = put_shadows(frames, held, seen)
             frames, covered = held.put(torch.where(still, picture, frames))
-            frames = torch.where(arms, picture, frames)
+            frames = torch.where(above, picture, frames)
             settled = settled.maximum(covered).maximum(still.float())
-            seen = seen.held((covered[-1, 0] > 0.5).numpy() & ~stays.arms, np.where(
-                stays.arms, np.float32(np.nan), held.origin().numpy()))
+            seen = seen.held((covered[-1, 0] > 0.5).numpy() & ~stays.above, np.where(
+                stays.above, np.float32(np.nan), held.origin().numpy()))
         return cls(frames.to(hole.device), settled.to(hole.device), seen)
 
     def unsettled(self) -> FirstGuess:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.drag_guidance import PROFILES
-from dragstream_ros.core.held import Grow, Held, touched_px, with_regions
+from dragstream_ros.core.held import Grow, Held
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.world_model import Denoised, Tap
 from dragstream_ros.errors import DragStreamError, ErrorCode
@@ -36,9 +36,8 @@ from dragstream_ros.world_models.tabletop.dynamics import (
 )
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.flow import FlowConfig, FlowNet
-from dragstream_ros.world_models.tabletop.recall import recalled
+from dragstream_ros.world_models.tabletop.grasp import grasped
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
-from dragstream_ros.world_models.tabletop.swing import swing_parts
 from dragstream_ros.world_models.tabletop.whole_thing import (
     WholeThing,
     WholeThingConfig,
@@ -184,12 +183,16 @@ class TabletopWorldModel(nn.Module):
         """
         flow, cut = at_once(_call, (
             partial(self.flow, latents.flatten(0, 1)[None], maps),
-            partial(self._see, newest) if seen is None else lambda: seen))
+            partial(self._look, newest, latents) if seen is None else lambda: seen))
         cell_px = self.image_size[0] / self.latent_shape[2]
-        rests = functional.interpolate(
-            _change(latents[:1], latents[1:]), size=newest.shape[:2]) < UNCHANGED
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
-                             cut, rests[0, 0].cpu().numpy())
+                             cut)
+
+    def _look(self, picture: np.ndarray, latents: torch.Tensor) -> SeenPicture:
+        """What is seen in a real picture; latents: (2, C, h, w), its own, and of the one before."""
+        unchanged = _change(latents[:1], latents[1:]) < UNCHANGED
+        rested = functional.interpolate(unchanged.float(), size=picture.shape[:2])[0, 0] > 0
+        return replace(self._see(picture), rested=rested.cpu().numpy())
 
     @torch.no_grad()
     def _paint(self, picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -210,26 +213,19 @@ class TabletopWorldModel(nn.Module):
 
     def grasp(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
               ) -> tuple[Context, np.ndarray, DragCommand]:
-        """Find the regions; what was really seen is put into a predicted frame whole."""
-        handles = []
-        for handle in command.handles:
-            found = None
-            if context.seen is not None and handle.mask is None and handle.radius_px is None:
-                found = recalled(context.seen, frame, touched_px(handle, command.image_size), grow)
-            if found is not None:
-                frame, mask, seen = found
-                handle, context = replace(handle, mask=mask), replace(context, seen=seen)
-            handles.append(handle)
-        command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
-        seen = (context.seen or self._see(frame)).dragged(frame)
-        return replace(context, seen=seen), frame, swing_parts(
-            command, seen.shows(seen.pieces.things), self.table_view)
+        """Find the regions, and make them whole: grasp.py."""
+        assert context.newest is not None, 'commit at least one frame first'
+        seen, frame, command = grasped(
+            context.seen or self._look(frame, context.newest), frame, command, grow,
+            is_real=context.seen is None, view=self.table_view)
+        return replace(context, seen=seen), frame, command
 
     def before(self, conditions: TabletopConditions, grasped: Context) -> Context:
         """The context of a chunk that is redone, since something of its last frame was grasped."""
-        assert grasped.seen is not None
-        seen = conditions.context.seen or self._see(conditions.newest)
-        return replace(conditions.context, seen=seen.dragged(
+        context = conditions.context
+        assert grasped.seen is not None and context.newest is not None
+        seen = context.seen or self._look(conditions.newest, context.newest)
+        return replace(context, seen=seen.dragged(
             grasped.seen.grabbed, grasped.seen.grabbed_origin))
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,

@@ -18,6 +18,8 @@ from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
 from dragstream_ros.world_models.tabletop.hidden_parts import Complete, HiddenPart, hidden_parts
 
+STILL_PX = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class SeenPicture:
@@ -29,6 +31,7 @@ class SeenPicture:
     motions: (n, 2, 3) float64, of every piece, from a pixel (x, y, 1) of the newest frame to where
     in the picture what it shows is from, px; None where nothing is known of the things.
     backdrop: what is behind them, or None; hidden: what they hide of each other, by number.
+    rested: (H, W) bool, what was as in the frame before the picture; None: nothing.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     """
 
@@ -39,6 +42,7 @@ class SeenPicture:
     motions: np.ndarray | None = None
     backdrop: Backdrop | None = None
     hidden: Mapping[int, HiddenPart] = field(default_factory=dict)
+    rested: np.ndarray | None = None
     grabbed: np.ndarray | None = None
     grabbed_origin: np.ndarray | None = None
 
@@ -96,6 +100,14 @@ class SeenPicture:
         """The same of the picture that the drag is of."""
         assert self.grabbed_origin is not None
         return self._shown(of_picture, self.grabbed_origin)
+
+    @property
+    def rests(self) -> np.ndarray:
+        """What of the newest frame is where it was at rest in the picture, (H, W) bool."""
+        if self.rested is None:
+            return np.zeros(self.gone.shape, bool)
+        way_px = np.abs(self.origin - grid(self.gone.shape)).max(0)
+        return self.rested & (way_px < STILL_PX)
 
     def now(self, grabbed: np.ndarray) -> np.ndarray:
         """Where the newest frame shows what a mask (H, W) bool of the grabbed picture does."""

@@ -9,95 +9,107 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from dragstream_ros.core.held import RIM_PX, Held
-from dragstream_ros.core.region import dilate
+from dragstream_ros.world_models.tabletop.backdrop import grown, opened
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
 # Px of an arm that are so near to what it carries, for each px of its size: one that moves, or not.
 GRIP, RESTING_GRIP = 2.5, 4.5
 NEAR_PX = 2
 MOST_OF_IT = 0.7    # share of a thing: who drags that means all of it
-ALL_BUT_ALL = 0.9   # of an arm that has not changed: it rests
+ALL_BUT_ALL = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class WhatStays:
-    """In the newest frame, (H, W) bool: arms, above what is dragged; rest, below it.
+    """In the newest frame, (H, W) bool: what stays above, and below, what is dragged.
 
     left: what of that frame shows what is dragged.
     """
 
-    arms: np.ndarray
-    rest: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
     left: np.ndarray
 
     @classmethod
-    def of(cls, seen: SeenPicture, held: Held | None, rests: np.ndarray) -> WhatStays:
-        """rests: (H, W) bool, what of the newest frame is as it was in the frame before."""
+    def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
             return cls(nothing, nothing, nothing)
-        arms, left = _arms(seen, held, rests), _left(seen, held)
-        rest = (_rest(seen, held) | _untouched(seen, held, rests)) & ~left & ~arms
-        return cls(arms, rest, left & ~arms)
+        above, below = _rests_of_things(seen, held)
+        above |= _arms(seen, held)
+        left = _left(seen, held) & ~above
+        return cls(above, (below | _untouched(seen, held)) & ~left & ~above, left)
 
     @property
     def still(self) -> np.ndarray:
         """Both, (H, W) bool."""
-        return self.arms | self.rest
+        return self.above | self.below
 
 
 def _left(seen: SeenPicture, held: Held) -> np.ndarray:
     if not held.of_last:
         return held.left().numpy()
-    return dilate(torch.from_numpy(seen.now(np.asarray(held.masks.any(0)))), RIM_PX).numpy()
+    return grown(seen.now(_held_px(held)), RIM_PX)
 
 
-def _arms(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
+def _held_px(held: Held) -> np.ndarray:
+    """What of its picture is held, (H, W) bool."""
+    return np.asarray(held.masks.any(0))
+
+
+def _arms(seen: SeenPicture, held: Held) -> np.ndarray:
     arms, before = seen.shows(seen.pieces.arms), seen.showed(seen.pieces.arms)
     masks, swept = held.masks.numpy(), held.swept().numpy()
     stay = np.zeros(arms.shape, bool)
     for arm in set(np.unique(arms)) - {0}:
         its = arms == arm
-        does_rest = rests[its].mean() >= ALL_BUT_ALL
-        if not does_rest and not (its & swept).any():
+        if not (does_rest(its, seen.rests) or (its & swept).any()):
             continue
         is_dragged = 2 * (masks & (before == arm)).sum((1, 2)) > masks.sum((1, 2))
-        grip = RESTING_GRIP if does_rest else GRIP
-        carries = any(_touch(before == arm, mask & (before == 0)) > grip for mask in masks)
-        if not is_dragged.any() and not carries:
+        if not is_dragged.any() and not any(
+                carries(before == arm, mask & (before == 0), does_rest(its, seen.rests))
+                for mask in masks):
             stay |= its
     return stay
 
 
-def _touch(arm: np.ndarray, thing: np.ndarray) -> float:
-    """Px of an arm (H, W) bool that are near to a thing, (H, W) bool, for each px of its size."""
-    near = dilate(torch.from_numpy(thing), NEAR_PX).numpy()
-    return float((arm & near).sum() / max(np.sqrt(thing.sum()), 1.0))
+def does_rest(thing: np.ndarray, rests: np.ndarray) -> bool:
+    """Does all but all of it (H, W) bool rest?"""
+    return bool(rests[thing].mean() >= ALL_BUT_ALL)
 
 
-def _untouched(seen: SeenPicture, held: Held, rests: np.ndarray) -> np.ndarray:
+def carries(arm: np.ndarray, thing: np.ndarray, arm_rests: bool) -> bool:
+    """Does an arm (H, W) bool hold a thing, (H, W) bool? Then much of it is near to that."""
+    near_px = (arm & grown(thing, NEAR_PX)).sum()
+    return bool(near_px > (RESTING_GRIP if arm_rests else GRIP) * np.sqrt(thing.sum()))
+
+
+def _untouched(seen: SeenPicture, held: Held) -> np.ndarray:
     things = seen.shows(np.where(seen.pieces.arms > 0, 0, seen.pieces.things))
-    near = dilate(held.swept(), NEAR_PX).numpy()
+    near = grown(held.swept().numpy(), NEAR_PX)
     stay = np.zeros(things.shape, bool)
     for thing in set(np.unique(things)) - {0}:
         its = things == thing
-        if rests[its].mean() >= ALL_BUT_ALL and not (its & near).any():
+        if does_rest(its, seen.rests) and not (its & near).any():
             stay |= its
     return stay
 
 
-def _rest(seen: SeenPicture, held: Held) -> np.ndarray:
-    """Of all things of which a part is dragged, what is not."""
-    things, before = seen.shows(seen.pieces.things), seen.showed(seen.pieces.things)
-    dragged = np.asarray(held.masks.numpy().any(0))
-    rest = np.zeros(things.shape, bool)
-    for mask, body in zip(held.masks.numpy(), held.bodies, strict=True):
-        if body.arm is None:
-            rest |= things == part_of(before, mask, dragged)
-    return rest & (things > 0)
+def _rests_of_things(seen: SeenPicture, held: Held) -> tuple[np.ndarray, np.ndarray]:
+    """Of all things of which a part is dragged, what is not: what hides some of it, and others."""
+    things, before = seen.pieces.things, seen.showed(seen.pieces.things)
+    dragged = _held_px(held)
+    taken = seen.taken(dragged)
+    above, below = (np.zeros(things.shape, bool) for _ in range(2))
+    for mask, hidden, body in zip(
+            held.masks.numpy(), held.hidden.numpy(), held.bodies, strict=True):
+        thing = part_of(before, mask, dragged) if body.arm is None else 0
+        if thing:
+            its = above if hidden.any() else below
+            its |= seen.shows(rest_of(things, thing, taken))
+    return above, below
 
 
 def part_of(things: np.ndarray, mask: np.ndarray, dragged: np.ndarray) -> int:
@@ -111,3 +123,8 @@ def part_of(things: np.ndarray, mask: np.ndarray, dragged: np.ndarray) -> int:
     is_part = (2 * counts[thing] > mask.sum()
                and (dragged & whole).sum() < MOST_OF_IT * whole.sum())
     return thing if is_part else 0
+
+
+def rest_of(things: np.ndarray, thing: int, dragged: np.ndarray) -> np.ndarray:
+    """What of a thing is not dragged, (H, W) bool; without what is so thin that it is a rim."""
+    return opened((things == thing) & ~grown(dragged, RIM_PX))

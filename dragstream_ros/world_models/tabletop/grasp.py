@@ -1,0 +1,95 @@
+"""What an operator grabs, whole: as it was really seen, and with what others hide of it.
+
+What is dragged from below an arm would have a hole of that shape; so would a link that is turned
+about a joint below the rest of its thing, and the rest where the link lay in front of it.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dragstream_ros.core.drag import DragCommand
+from dragstream_ros.core.held import Grow, touched_px, with_regions
+from dragstream_ros.core.table_view import TableView
+from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
+from dragstream_ros.world_models.tabletop.backdrop import convex, grown
+from dragstream_ros.world_models.tabletop.hidden_parts import RIM_PX
+from dragstream_ros.world_models.tabletop.recall import recalled
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
+from dragstream_ros.world_models.tabletop.swing import swing_parts
+from dragstream_ros.world_models.tabletop.what_stays import (
+    carries,
+    does_rest,
+    part_of,
+    rest_of,
+)
+
+
+def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Grow, *,
+            is_real: bool, view: TableView | None) -> tuple[SeenPicture, np.ndarray, DragCommand]:
+    """Find the regions of a command on a frame (H, W, 3) uint8 RGB, and make them whole.
+
+    Returns what was seen, as of the drag, the frame as far as that is grabbed, and the command.
+    is_real: the frame is the picture that was seen.
+    """
+    handles = []
+    for handle in command.handles:
+        found = None
+        if not is_real and handle.mask is None and handle.radius_px is None:
+            found = recalled(seen, frame, touched_px(handle, command.image_size), grow)
+        if found is not None:
+            frame, mask, seen = found
+            handle = replace(handle, mask=mask)
+        handles.append(handle)
+    command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
+    things = seen.shows(seen.pieces.things)
+    seen = _with_rest_behind(seen, frame, command, things)
+    command = swing_parts(command, things, view)
+    if is_real:
+        command = _with_hidden(seen, command)
+    return seen.dragged(frame), frame, command
+
+
+def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
+    """What arms hide of whole things, but for those that carry them, or are dragged as well."""
+    things, arms = seen.pieces.things, seen.pieces.arms
+    masks = [handle.mask for handle in command.handles if handle.mask is not None]
+    handles = []
+    for handle in command.handles:
+        number = 0 if handle.mask is None else _whole(things, handle.mask)
+        if number in seen.hidden and handle.hidden is None:
+            assert handle.mask is not None
+            hidden = seen.hidden[number].mask & (arms > 0) & ~handle.mask
+            for arm in set(np.unique(arms[hidden])) - {0}:
+                its = arms == arm
+                if (carries(its, handle.mask & (arms == 0), does_rest(its, seen.rests))
+                        or any(2 * (mask & its).sum() > mask.sum() for mask in masks)):
+                    hidden &= ~its
+            handle = replace(handle, hidden=hidden if hidden.any() else None)
+        handles.append(handle)
+    return replace(command, handles=tuple(handles))
+
+
+def _whole(things: np.ndarray, mask: np.ndarray) -> int:
+    """The thing that a mask (H, W) bool is of, if it is most of it; else 0."""
+    number = int(np.bincount(things[mask]).argmax())
+    its = things == number
+    return number if 2 * (its & mask).sum() > max(its.sum(), mask.sum()) else 0
+
+
+def _with_rest_behind(seen: SeenPicture, frame: np.ndarray, command: DragCommand,
+                      things: np.ndarray) -> SeenPicture:
+    """Where a part lies in front of the rest of its thing, that is behind it, and no table."""
+    masks = [handle.mask for handle in command.handles if handle.mask is not None]
+    if seen.backdrop is None or not masks:
+        return seen
+    table, dragged = seen.backdrop.table.copy(), np.any(masks, 0)
+    for mask in masks:
+        thing = part_of(things, mask, dragged)
+        rest = rest_of(things, thing, dragged)
+        if thing and rest.any():
+            behind = convex(rest) & grown(mask, RIM_PX)
+            inside = rest & ~grown(~rest, RIM_PX)
+            table[behind] = fill_from_nearest(frame, inside if inside.any() else rest)[behind]
+    return replace(seen, backdrop=replace(seen.backdrop, table=table))
