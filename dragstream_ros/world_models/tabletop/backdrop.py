@@ -22,7 +22,7 @@ FAINTEST = 0.03         # beside one that is that dark
 SAME_HUE = 0.2          # how far apart the channels of a shadow may be in that
 LEAST_SHADOW_PX = 6
 ALL_SHARE = 0.7         # of a piece: who takes so much of it takes its rim and its shadow along
-GRAZED_SHARE = 0.15     # less of it is the rim of what lies beside it
+GRAZED_SHARE, GRAZED_PX = 0.15, 1   # less of it, and so wide, is the rim of what lies beside it
 TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
 OFF_LEVELS, OFF_SHARE = 25, 0.08    # of what is tried: more is off where the table is none we know
 # The table (n, H, W, 3) uint8 of a picture (H, W, 3), each told where it is hidden (n, H, W) bool.
@@ -88,8 +88,9 @@ class Backdrop:
         return found
 
     def grazed(self, part: np.ndarray) -> np.ndarray:
-        """The pixels (H, W) bool of pieces of which the part has next to nothing."""
-        return (self._shares(part) < GRAZED_SHARE)[self.covers] & (self.covers > 0)
+        """The pixels (H, W) bool of pieces of which the part has next to nothing but its rim."""
+        inside = ~grown(~part, GRAZED_PX)
+        return (self._shares(inside) < GRAZED_SHARE)[self.covers] & (self.covers > 0)
 
     def _shares(self, part: np.ndarray) -> np.ndarray:
         """How much of each piece (n,) is in it; of none at all: 0."""
