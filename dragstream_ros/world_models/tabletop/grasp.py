@@ -25,6 +25,8 @@ from dragstream_ros.world_models.tabletop.what_stays import (
     rest_of,
 )
 
+ALIKE = 0.8     # intersection over union: then a region is the thing
+
 
 def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Grow, *,
             is_real: bool, view: TableView | None) -> tuple[SeenPicture, np.ndarray, DragCommand]:
@@ -42,13 +44,24 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
             frame, mask, seen = found
             handle = replace(handle, mask=mask)
         handles.append(handle)
-    command = with_regions(replace(command, handles=tuple(handles)), frame, grow)
     things = seen.shows(seen.pieces.things)
+    command = with_regions(
+        replace(command, handles=tuple(handles)), frame,
+        lambda picture, *points_px: _without_others(things, grow(picture, *points_px)))
     seen = _with_rest_behind(seen, frame, command, things)
     command = swing_parts(command, things, view)
     if is_real:
         command = _with_hidden(seen, command)
     return seen.dragged(frame), frame, command
+
+
+def _without_others(things: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """A region (H, W) bool, but for what is of other things than the one that it is all but."""
+    number = int(np.bincount(things[region]).argmax())
+    its = things == number
+    if number == 0 or (its & region).sum() <= ALIKE * (its | region).sum():
+        return region
+    return region & (its | (things == 0))
 
 
 def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
