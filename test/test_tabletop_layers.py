@@ -110,6 +110,18 @@ def test_a_table_that_the_painter_does_not_know_is_no_backdrop() -> None:
     assert Backdrop.of(of.picture, of.pieces, guessed) is None
 
 
+def test_a_thing_that_is_not_known_is_no_part_of_the_table() -> None:
+    def shown_or_painted(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        return np.where(hidden[..., None], chequers(), picture)
+
+    of = seen()
+    known = of.pieces.things * (of.pieces.things != 3)
+    backdrop = Backdrop.of(
+        of.picture, ThingPieces(of.pieces.labels, known, np.zeros_like(known)), shown_or_painted)
+    assert backdrop is not None and off(backdrop.table[OTHER], chequers()[OTHER]) == 0
+    assert not backdrop.bare[OTHER].any()
+
+
 def test_nothing_moves_and_the_frame_is_the_picture() -> None:
     still = guess(seen(), seen().picture)
     assert off(last_frame(still), seen().picture) == 0

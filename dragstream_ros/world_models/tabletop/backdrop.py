@@ -21,6 +21,7 @@ SHADES = 0.1, 0.8       # how much darker than the table a shadow is, as a share
 FAINTEST = 0.03         # beside one that is that dark
 SAME_HUE = 0.2          # how far apart the channels of a shadow may be in that
 LEAST_SHADOW_PX = 6
+LEAST_STRANGE_PX = 12
 ALL_SHARE = 0.7         # of a piece: who takes so much of it takes its rim and its shadow along
 GRAZED_SHARE, GRAZED_PX = 0.15, 1   # less of it, and so wide, is the rim of what lies beside it
 TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
@@ -58,9 +59,11 @@ class Backdrop:
         table, again = paint(picture, np.stack([near, near | tried]))
         if not _is_alike(again, picture, tried & ~near):
             return None
-        # The painter hardly brightens a shadow that it is shown: it is told to paint that as well.
+        # The painter hardly changes a shadow that it is shown, or a thing that is not known: it is
+        # told to paint those as well.
         shadows, _ = _shadows(picture, table, pieces)
-        table, = paint(picture, (near | grown(shadows, 1))[None])
+        strange = _strange(again, picture, tried & ~near, pieces)
+        table, = paint(picture, (near | grown(shadows, 1) | grown(strange, RIM_PX))[None])
         dark, shade = _shadows(picture, table, pieces)
         owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
@@ -112,6 +115,24 @@ def _is_alike(painted: np.ndarray, picture: np.ndarray, where: np.ndarray) -> bo
 
 def _is_off(painted: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(painted.astype(int) - picture).max(-1) > OFF_LEVELS)
+
+
+def _strange(again: np.ndarray, picture: np.ndarray, tried: np.ndarray,
+             pieces: ThingPieces) -> np.ndarray:
+    """Where there is neither table nor shadow nor a thing that is known, (H, W) bool.
+
+    again: the table, painted also where it was tried, (H, W) bool.
+    """
+    off = _is_off(again, picture) & tried & ~_shadows(picture, again, pieces)[0]
+    # Every other square was tried: what is off in some of them is so between them.
+    joined = cv2.morphologyEx(off.astype(np.uint8), cv2.MORPH_CLOSE,
+                              np.ones((2 * TRIED_PX + 1,) * 2, np.uint8))
+    count, parts = cv2.connectedComponents(joined)
+    strange = np.zeros(off.shape, bool)
+    for part in range(1, count):
+        if (off & (parts == part)).sum() >= LEAST_STRANGE_PX:
+            strange |= convex(parts == part)
+    return strange
 
 
 def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
