@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ def guess_clips(model: TabletopWorldModel, clips: Clips) -> tuple[torch.Tensor, 
             at = len(frames) - (2 - i) * chunk - 1
             first = model.first_guess(
                 frames[[at, at - 1]], newest[i], maps[None, i * chunk:(i + 1) * chunk],
-                clips.held[2 * clip + i], SeenPicture.of(newest[i]))
+                clips.held[2 * clip + i], partial(SeenPicture.of, newest[i]))
             guesses.append(model.autoencoder.encode(first.frames))
             opened.append(1 - functional.adaptive_avg_pool2d(first.settled, size))
     batch = (len(clips.frames), -1)

@@ -17,12 +17,14 @@ class Context:
     keys, values: of every frame, (blocks, heads, tokens, head_dim), keys without their rotation in
         time and space: a frame's position is its slot, and slots shift as the window rolls.
     newest: (2, C, h, w), the two newest clean latents, the newest first.
+    rested: (1, 1, h, w) int64, for how many frames each cell is as it was; None without any frame.
     seen: what predicted frames were last cut from; None where the newest frame is real.
     """
 
     keys: tuple[torch.Tensor, ...] = ()
     values: tuple[torch.Tensor, ...] = ()
     newest: torch.Tensor | None = None
+    rested: torch.Tensor | None = None
     seen: SeenPicture | None = None
 
     @property
@@ -31,17 +33,18 @@ class Context:
 
     @property
     def nbytes(self) -> int:
-        tensors = [*self.keys, *self.values] + ([] if self.newest is None else [self.newest])
+        tensors = [*self.keys, *self.values]
+        tensors += [part for part in (self.newest, self.rested) if part is not None]
         return sum(t.numel() * t.element_size() for t in tensors)
 
-    def append(self, keys: torch.Tensor, values: torch.Tensor, newest: torch.Tensor, *,
-               sink: int, window: int) -> Context:
+    def append(self, keys: torch.Tensor, values: torch.Tensor, newest: torch.Tensor,
+               rested: torch.Tensor, *, sink: int, window: int) -> Context:
         """Add frames, (blocks, F, heads, tokens, head_dim); the oldest but the sink's go."""
         held_keys, held_values = ((*held, *new.unbind(1)) for held, new in (
             (self.keys, keys), (self.values, values)))
         start = max(sink, len(held_keys) - window)
         return Context(held_keys[:sink] + held_keys[start:],
-                       held_values[:sink] + held_values[start:], newest, self.seen)
+                       held_values[:sink] + held_values[start:], newest, rested, self.seen)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ class FirstGuess:
         seen = (seen or SeenPicture.of(newest)).dragged(None if held is None else held.picture)
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
-        stays = WhatStays.of(seen, held)
+        stays, before = WhatStays.of(seen, held), seen.origin
         gone = seen.gone_by(stays.left)
         # What stays is put as it is, and the flow says nothing of it.
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5, stays.still)
@@ -56,9 +56,9 @@ class FirstGuess:
             layers = Layers.of(seen, origins, 1 - flow[:, 2], gone, stays.still)
             (frames, settled), origin = layers.drawn(seen), layers.origin(seen.hidden)
             seen = replace(seen, motions=layers.motions)
-        origin = np.where(stays.still, seen.origin, origin)
         seen = replace(seen, origin=origin, gone=gone)
         if held is not None:
+            seen = replace(seen, origin=np.where(stays.still, before, origin))
             picture = _tensor(newest)
             above, still = torch.from_numpy(stays.above), torch.from_numpy(stays.still)
             if seen.backdrop is not None:

@@ -50,6 +50,8 @@ NAME = 'tabletop'
 # By how much denoising changes a cell of the guess: its root mean square, latents being of about
 # unit variance. Below the first the picture keeps what was carried there, above the second nothing.
 UNCHANGED, CHANGED = 0.1, 0.3
+# What has not changed for so long rests: of such arms 13 % move within half a second (60 scenes).
+RESTED_FRAMES = 4
 # Of the simulation's cameras, on the average (simulation/camera.py).
 TABLE_VIEW = TableView(horizon=-1.9, tilt_deg=55)
 
@@ -142,6 +144,7 @@ class TabletopWorldModel(nn.Module):
                 tokens = at_once(partial(attend_and_finish, block, k, v), queries, tokens,
                                  embeddings, masks)
         return context.append(torch.stack(keys), torch.stack(values), history[-2:].flip(0),
+                              _rested(history[1:], context.rested),
                               sink=config.sink, window=config.window)
 
     def _clean_mask(self, query: torch.Tensor, frames: int) -> torch.Tensor | None:
@@ -166,33 +169,34 @@ class TabletopWorldModel(nn.Module):
         maps = None if drag_maps is None else drag_maps[None]
         first = None
         if guess is None:
-            first = self.first_guess(context.newest, newest, maps, held, context.seen)
+            first = self.first_guess(
+                context.newest, newest, maps, held, partial(self._seen_in, newest, context))
             guess = self._encode(first.frames)
             first = first if settle else first.unsettled()
         known = context.newest.flatten(0, 1).expand(1, self.frames_per_chunk, -1, -1, -1)
         keys, values = self._positioned(context)
         return TabletopConditions(context, newest, guess, first, keys, values, known, maps)
 
-    def first_guess(self, latents: torch.Tensor, newest: np.ndarray,
-                    maps: torch.Tensor | None = None, held: Held | None = None,
-                    seen: SeenPicture | None = None) -> FirstGuess:
+    def first_guess(self, latents: torch.Tensor, newest: np.ndarray, maps: torch.Tensor | None,
+                    held: Held | None, look: Callable[[], SeenPicture]) -> FirstGuess:
         """Carry the newest frame along the flow.
 
-        latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w); seen:
-        what the newest frame was cut from.
+        latents: (2, C, h, w), the two newest; newest: (H, W, 3) uint8; maps: (1, F, 6, h, w); look:
+        returns what the newest frame was cut from.
         """
-        flow, cut = at_once(_call, (
-            partial(self.flow, latents.flatten(0, 1)[None], maps),
-            partial(self._look, newest, latents) if seen is None else lambda: seen))
+        flow, seen = at_once(_call, (partial(self.flow, latents.flatten(0, 1)[None], maps), look))
         cell_px = self.image_size[0] / self.latent_shape[2]
         return FirstGuess.of(newest, flow.displacement[0] * cell_px, flow.hole[0].sigmoid(), held,
-                             cut)
+                             seen)
 
-    def _look(self, picture: np.ndarray, latents: torch.Tensor) -> SeenPicture:
-        """What is seen in a real picture; latents: (2, C, h, w), its own, and of the one before."""
-        unchanged = _change(latents[:1], latents[1:]) < UNCHANGED
-        rested = functional.interpolate(unchanged.float(), size=picture.shape[:2])[0, 0] > 0
-        return replace(self._see(picture), rested=rested.cpu().numpy())
+    def _seen_in(self, newest: np.ndarray, context: Context) -> SeenPicture:
+        """What the newest frame of a context was cut from: where it is real, itself."""
+        if context.seen is not None:
+            return context.seen
+        assert context.rested is not None, 'commit at least one frame first'
+        rested = (context.rested >= RESTED_FRAMES).float()
+        return replace(self._see(newest), rested=functional.interpolate(
+            rested, size=newest.shape[:2])[0, 0].cpu().numpy() > 0)
 
     @torch.no_grad()
     def _paint(self, picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -214,18 +218,16 @@ class TabletopWorldModel(nn.Module):
     def grasp(self, context: Context, frame: np.ndarray, command: DragCommand, grow: Grow,
               ) -> tuple[Context, np.ndarray, DragCommand]:
         """Find the regions, and make them whole: grasp.py."""
-        assert context.newest is not None, 'commit at least one frame first'
         seen, frame, command = grasped(
-            context.seen or self._look(frame, context.newest), frame, command, grow,
+            self._seen_in(frame, context), frame, command, grow,
             is_real=context.seen is None, view=self.table_view)
         return replace(context, seen=seen), frame, command
 
     def before(self, conditions: TabletopConditions, grasped: Context) -> Context:
         """The context of a chunk that is redone, since something of its last frame was grasped."""
-        context = conditions.context
-        assert grasped.seen is not None and context.newest is not None
-        seen = context.seen or self._look(conditions.newest, context.newest)
-        return replace(context, seen=seen.dragged(
+        assert grasped.seen is not None
+        seen = self._seen_in(conditions.newest, conditions.context)
+        return replace(conditions.context, seen=seen.dragged(
             grasped.seen.grabbed, grasped.seen.grabbed_origin))
 
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
@@ -356,6 +358,18 @@ def _sizes(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration as JSON gives it back, lists as tuples."""
     return {key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()}
+
+
+def _rested(latents: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+    """For how many frames each cell is as it was, after frames (1 + F, C, h, w): (1, 1, h, w).
+
+    before: up to the first of them; None: nothing is known to have moved.
+    """
+    rested = torch.full_like(latents[:1, :1], RESTED_FRAMES, dtype=torch.long)
+    rested = rested if before is None else before
+    for change in _change(latents[1:], latents[:-1]).split(1):
+        rested = torch.where(change < UNCHANGED, rested + 1, 0)
+    return rested
 
 
 def _change(latents: torch.Tensor, others: torch.Tensor) -> torch.Tensor:

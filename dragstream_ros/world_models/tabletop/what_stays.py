@@ -36,7 +36,7 @@ class WhatStays:
     def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
-            return cls(nothing, nothing, nothing)
+            return cls(nothing, _resting_arms(seen), nothing)
         above, below = _rests_of_things(seen, held)
         above |= _arms(seen, held)
         left = _left(seen, held) & ~above
@@ -72,6 +72,14 @@ def _arms(seen: SeenPicture, held: Held) -> np.ndarray:
                 carries(before == arm, mask & (before == 0), does_rest(its, seen.rests))
                 for mask in masks):
             stay |= its
+    return stay
+
+
+def _resting_arms(seen: SeenPicture) -> np.ndarray:
+    arms, stay = seen.shows(seen.pieces.arms), np.zeros(seen.gone.shape, bool)
+    for arm in set(np.unique(arms)) - {0}:
+        if does_rest(arms == arm, seen.rests):
+            stay |= arms == arm
     return stay
 
 
