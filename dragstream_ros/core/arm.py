@@ -14,6 +14,8 @@ import torch
 HAND_SHARE = 0.09       # of the shorter side: so far from where an arm is grabbed all moves alike
 SHOULDER_SHARE = 2.75   # of the shorter side, from there: what does not move any more
 LEAN_SHARE = 0.08       # of the shorter side: what tells how an arm goes on beyond the rim
+GRAZED_SHARE = 0.6      # of the way to the farthest rim: nearer there is but a bend of it
+RIMS = (0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1)
 STEEPEST_LEAN = 2.0     # px aside for each px outwards
 
 
@@ -33,7 +35,7 @@ class Arm:
 
     @classmethod
     def of(cls, mask: torch.Tensor, grabbed_px: np.ndarray) -> Arm | None:
-        """Of a mask (H, W) bool; None if it does not touch the picture's rim."""
+        """Of a mask (H, W) bool, see within_rims; None if it does not touch the picture's rim."""
         sides = [[mask, mask.flip(1)], [mask.T, mask.T.flip(1)]]
         if not any(bool(side[:, 0].any()) for pair in sides for side in pair):
             return None
@@ -64,6 +66,25 @@ class Arm:
         out_x, out_y = x - x.clamp(0, width - 1), y - y.clamp(0, height - 1)
         return (x - out_y.abs() * self.leans[1][(out_y > 0).long()],
                 y - out_x.abs() * self.leans[0][(out_x > 0).long()])
+
+
+def within_rims(mask: torch.Tensor, grabbed_px: np.ndarray) -> torch.Tensor:
+    """A mask (H, W) bool, off the rims that it but grazes on the way to the one it comes in over.
+
+    That one is farthest from where the arm is grabbed. Beyond the others there is no more of it.
+    """
+    mask, touched, away_px = mask.clone(), [], []
+    for rim in RIMS:
+        only = torch.zeros_like(mask)
+        only[rim] = mask[rim]
+        if only.any():
+            middle = only.nonzero().float().mean(0).flip(0)
+            touched.append(rim)
+            away_px.append(float((middle - torch.from_numpy(grabbed_px)).norm()))
+    for rim, px in zip(touched, away_px, strict=True):
+        if px < GRAZED_SHARE * max(away_px):
+            mask[rim] = False
+    return mask
 
 
 def _lean(strip: torch.Tensor) -> float:

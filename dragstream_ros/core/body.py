@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
-from dragstream_ros.core.arm import Arm
+from dragstream_ros.core.arm import Arm, within_rims
 from dragstream_ros.core.region import CellPose, Window
 
 LOWEST_SIDES_PX = 2         # lower ones are as well turned with the top
@@ -51,6 +51,7 @@ class Body:
         grabbed_px: (2,), the point (x, y) by which it is dragged. hidden: (H, W) bool, where else
         it is, behind others: in the colours next to that.
         """
+        mask = within_rims(mask, grabbed_px)
         return cls(_layer(picture, mask, hidden), arm=Arm.of(mask, grabbed_px))
 
     @classmethod
