@@ -81,6 +81,19 @@ def test_a_shadow_in_coloured_light_is_one_and_a_thing_in_another_colour_is_none
     assert not reddish.shade[SHADOW].any()
 
 
+def test_an_edge_of_the_table_that_is_painted_off_is_no_shadow() -> None:
+    def half_dark(edge: int) -> np.ndarray:
+        return np.where((np.arange(SIDE) < edge)[None, :, None], 100, 150).astype(
+            np.uint8).repeat(SIDE, 0).repeat(3, 2)
+
+    of, picture = seen(), half_dark(42)
+    picture[BOX] = RED
+    backdrop = Backdrop.of(picture, of.pieces, lambda _, hidden: half_dark(40)[None].repeat(
+        len(hidden), 0))
+    assert backdrop is not None
+    assert not (backdrop.shade[:, 38:44] > 0).any()
+
+
 def test_a_thing_takes_the_thin_shadow_around_its_foot_along() -> None:
     of = seen()
     picture = of.picture.copy()

@@ -20,6 +20,7 @@ RIM_PX = 2              # around a thing, where its colours are mixed with the t
 SHADES = 0.1, 0.8       # how much darker than the table a shadow is, as a share
 FAINTEST = 0.03         # beside one that is that dark
 SAME_HUE = 0.2          # how far apart the channels of a shadow may be in that
+EDGE_LEVELS = 4
 LEAST_SHADOW_PX = 6
 LEAST_STRANGE_PX = 12
 ALL_SHARE = 0.7         # of a piece: who takes so much of it takes its rim and its shadow along
@@ -142,8 +143,12 @@ def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
     shade, things = darker.mean(-1), pieces.things > 0
     grey = (np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
     apart = grey & ~grown(things, 1)
-    dark = cv2.morphologyEx((apart & (shade > SHADES[0])).astype(np.uint8), cv2.MORPH_OPEN,
-                            np.ones((2, 2), np.uint8)) > 0
+    # An edge of the table that is painted a little off is as dark as what is beside it.
+    beside = np.ones((5, 5), np.uint8)
+    is_edge = ((picture.astype(int) + EDGE_LEVELS >= cv2.erode(table, beside).astype(int))
+               & (picture <= cv2.dilate(table, beside).astype(int) + EDGE_LEVELS)).all(-1)
+    dark = cv2.morphologyEx((apart & ~is_edge & (shade > SHADES[0])).astype(np.uint8),
+                            cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
     # At its rim a shadow is fainter; and what stands on the table has a thin one around its foot.
     dark |= apart & (shade > FAINTEST) & grown(dark, RIM_PX)
     dark |= grey & (shade > SHADES[0]) & grown(things & (pieces.arms == 0), RIM_PX) & ~things
