@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dragstream_ros.core.arm import Arm
+from dragstream_ros.core.arm import Arm, within_rims
 from dragstream_ros.core.drag import DragHandle, Pose
 from dragstream_ros.core.region import (
     CellPose,
@@ -124,6 +124,15 @@ def test_an_arm_that_comes_further_in_goes_on_beyond_the_rim_as_it_leans_there(t
     shown = warp_smoothly(arm[None].float(), pose, window_after(arm, pose), reaching)[0] > 0.5
     assert (shown ^ whole).sum() <= 8       # it moves along itself, and is a bit longer at the hand
     assert Arm.of(long & torch.from_numpy((columns > 8) & (columns < 40)), hand) is None
+
+
+def test_an_arm_does_not_go_on_beyond_a_rim_that_its_elbow_grazes():
+    arm = box(0, 10, 40, 18, size=(64, 64)) | box(34, 0, 44, 14, size=(64, 64))  # up, and over it
+    hand = np.array([42.0, 12.0])
+    off = within_rims(arm, hand)
+    assert not off[0].any() and torch.equal(off[1:], arm[1:])
+    corner = box(0, 0, 20, 20, size=(64, 64))
+    assert torch.equal(within_rims(corner, np.array([15.0, 15.0])), corner)
 
 
 def test_an_arm_that_is_dragged_by_its_hand_swings_about_a_shoulder_outside():

@@ -151,6 +151,16 @@ def test_a_thing_that_leaves_bares_the_table_and_takes_its_shadow_along() -> Non
     assert moved.settled[-1, 0, 22, 22] == 0        # what comes to light may be denoised
 
 
+@pytest.mark.parametrize('rests', [True, False])
+def test_an_arm_that_rests_stays_whatever_the_flow_says(rests) -> None:
+    of = seen()
+    arms = of.pieces.things * (of.pieces.things == 3)
+    of = replace(of, pieces=replace(of.pieces, arms=arms),
+                 rested=np.full((SIDE, SIDE), rests))
+    frame = last_frame(guess(of, of.picture, OTHER, (0.0, 12.0)))
+    assert (off(frame[OTHER], of.picture[OTHER]) == 0) == rests
+
+
 def test_what_is_hidden_by_now_is_remembered() -> None:
     under = guess(seen(), seen().picture, way_px=(24.0, 0.0))
     assert off(last_frame(under)[22:30, 46:54], np.array(RED)) <= 3

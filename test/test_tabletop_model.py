@@ -95,6 +95,17 @@ def test_a_commit_leaves_the_context_it_was_given_as_it_was(model) -> None:
     assert torch.equal(torch.stack(before.values), values)
 
 
+def test_a_context_knows_for_how_long_every_cell_is_as_it_was(model) -> None:
+    latents = torch.zeros(6, *model.latent_shape)
+    latents[3:, :, 2, 5] = 1.0
+    context = model.commit(latents[:2], model.empty_context())
+    before = int(context.rested.min())
+    for part in (latents[2:3], latents[3:]):
+        context = model.commit(part, context)
+    assert context.rested[0, 0, 2, 5] == 2
+    assert context.rested[0, 0, 0, 0] == before + 4
+
+
 def test_stopping_after_the_taps_gives_the_same_features_as_going_on(model) -> None:
     context = model.commit(latents(model, 5), model.empty_context())
     x, conditions = latents(model, CHUNK, seed=2), model.condition(context, PICTURE)
