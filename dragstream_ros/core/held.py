@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -85,13 +87,17 @@ class Held:
         return cls(picture, torch.stack(masks), torch.stack(hidden), bodies, start, poses, frozen,
                    command.mode is DragMode.EDIT)
 
+    @cached_property
+    def shown(self) -> list[list[tuple[region.Window, torch.Tensor]]]:
+        """By handle and frame, where it is and how it looks there: see Body.after."""
+        return [[body.after(self.pixels(pose)) for pose in poses]
+                for body, *poses in zip(self.bodies, *self.poses, strict=True)]
+
     def swept(self) -> torch.Tensor:
         """Where any of the chunk's frames has any of it, (H, W) bool."""
         swept = torch.zeros_like(self.masks[0])
-        for body, *poses in zip(self.bodies, *self.poses, strict=True):
-            for pose in map(self.pixels, poses):
-                (rows, columns), layer = body.after(pose)
-                swept[rows, columns] |= layer[3] > 0.5
+        for (rows, columns), layer in chain.from_iterable(self.shown):
+            swept[rows, columns] |= layer[3] > 0.5
         return swept
 
     def left(self) -> torch.Tensor:
@@ -112,9 +118,9 @@ class Held:
         """
         frames = frames.clone()
         covered = frames.new_zeros(len(frames), 1, *frames.shape[2:])
-        for body, *poses in zip(self.bodies, *self.poses, strict=True):
-            for frame, cover, pose in zip(frames, covered, map(self.pixels, poses), strict=True):
-                (rows, columns), layer = body.after(pose)
+        for shown in self.shown:
+            for frame, cover, ((rows, columns), layer) in zip(
+                    frames, covered, shown, strict=True):
                 frame[:, rows, columns] = frame[:, rows, columns].lerp(layer[:3], layer[3:])
                 cover[:, rows, columns] = cover[:, rows, columns].maximum(layer[3:])
         if self.frozen is None:

@@ -128,11 +128,9 @@ def _strange(again: np.ndarray, picture: np.ndarray, tried: np.ndarray,
     # Every other square was tried: what is off in some of them is so between them.
     joined = cv2.morphologyEx(off.astype(np.uint8), cv2.MORPH_CLOSE,
                               np.ones((2 * TRIED_PX + 1,) * 2, np.uint8))
-    count, parts = cv2.connectedComponents(joined)
-    strange = np.zeros(off.shape, bool)
-    for part in range(1, count):
-        if (off & (parts == part)).sum() >= LEAST_STRANGE_PX:
-            strange |= convex(parts == part)
+    parts, strange = cv2.connectedComponents(joined)[1], np.zeros(off.shape, bool)
+    for part in np.flatnonzero(np.bincount(parts[off]) >= LEAST_STRANGE_PX):
+        strange |= convex(parts == part)
     return strange
 
 

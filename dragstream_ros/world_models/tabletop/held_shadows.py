@@ -20,14 +20,14 @@ FARTHEST_PX = 12        # that a shadow falls, of what is turned on a table
 
 def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:
     """Frames (F, 3, H, W) in 0..1 with the shadows of what is held, where that goes."""
-    for mask, body, *poses in zip(held.masks, held.bodies, *held.poses, strict=True):
+    for mask, shown, *poses in zip(held.masks, held.shown, *held.poses, strict=True):
         shade = torch.from_numpy(_shade_of(mask.numpy(), seen))
         light = _Light.of(shade, mask)
-        for frame, pose in zip(frames, map(held.pixels, poses), strict=True):
+        for frame, ((rows, columns), layer), pose in zip(
+                frames, shown, map(held.pixels, poses), strict=True):
             if pose.angle_rad == 0 or light is None:
                 _put(frame, shade, pose)
                 continue
-            (rows, columns), layer = body.after(pose)
             cover = torch.zeros_like(shade)
             cover[rows, columns] = layer[3]
             frame *= 1 - light.share * light.swept(cover)

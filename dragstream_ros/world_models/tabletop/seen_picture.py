@@ -101,7 +101,7 @@ class SeenPicture:
         assert self.grabbed_origin is not None
         return self._shown(of_picture, self.grabbed_origin)
 
-    @property
+    @functools.cached_property
     def rests(self) -> np.ndarray:
         """What of the newest frame is where it was at rest in the picture, (H, W) bool."""
         if self.rested is None:

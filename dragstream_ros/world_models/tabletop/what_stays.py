@@ -38,9 +38,10 @@ class WhatStays:
         if held is None:
             return cls(nothing, _resting_arms(seen), nothing)
         above, below = _rests_of_things(seen, held)
-        above |= _arms(seen, held)
+        swept = held.swept().numpy()
+        above |= _arms(seen, held, swept)
         left = _left(seen, held) & ~above
-        return cls(above, (below | _untouched(seen, held)) & ~left & ~above, left)
+        return cls(above, (below | _untouched(seen, swept)) & ~left & ~above, left)
 
     @property
     def still(self) -> np.ndarray:
@@ -59,9 +60,9 @@ def _held_px(held: Held) -> np.ndarray:
     return np.asarray(held.masks.any(0))
 
 
-def _arms(seen: SeenPicture, held: Held) -> np.ndarray:
+def _arms(seen: SeenPicture, held: Held, swept: np.ndarray) -> np.ndarray:
     arms, before = seen.shows(seen.pieces.arms), seen.showed(seen.pieces.arms)
-    masks, swept = held.masks.numpy(), held.swept().numpy()
+    masks = held.masks.numpy()
     stay = np.zeros(arms.shape, bool)
     for arm in set(np.unique(arms)) - {0}:
         its = arms == arm
@@ -94,9 +95,9 @@ def carries(arm: np.ndarray, thing: np.ndarray, arm_rests: bool) -> bool:
     return bool(near_px > (RESTING_GRIP if arm_rests else GRIP) * np.sqrt(thing.sum()))
 
 
-def _untouched(seen: SeenPicture, held: Held) -> np.ndarray:
+def _untouched(seen: SeenPicture, swept: np.ndarray) -> np.ndarray:
     things = seen.shows(np.where(seen.pieces.arms > 0, 0, seen.pieces.things))
-    near = grown(held.swept().numpy(), NEAR_PX)
+    near = grown(swept, NEAR_PX)
     stay = np.zeros(things.shape, bool)
     for thing in set(np.unique(things)) - {0}:
         its = things == thing
