@@ -96,6 +96,15 @@ def test_what_an_arm_carries_is_dragged_as_it_is_seen() -> None:
     assert handle.hidden is None
 
 
+def test_a_region_has_nothing_of_a_neighbour_but_all_of_what_it_has_most_of() -> None:
+    picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)
+    things[30:54, 30:50], things[36:44, 50:54], things[30:54, 54:80] = 1, 2, 3
+    picture[things == 1], picture[things > 1] = RED, BLUE
+    touched = (things == 1) | (things == 2) | mask_of(np.s_[30:54, 54:56])
+    _, handle = dragged(seen(picture, things), touched, [(40.0, 40.0), (40.0, 70.0)])
+    assert handle.mask is not None and np.array_equal(handle.mask, np.isin(things, (1, 2)))
+
+
 def two_links() -> tuple[SeenPicture, np.ndarray]:
     """A red bar, of which the right end is round and over the left end of a blue one."""
     picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)

@@ -79,6 +79,8 @@ class WorldModel(Protocol):
         they were cut out.
     grasp(context, frame, command, grow): the first three of them for a drag, the handles with their
         regions, where the model knows more of what is grabbed than the frame shows.
+    before(conditions, context): with it; of a chunk that is redone, since something of its last
+        frame was grasped, the context of before it, told of that.
     past_of(context): what of it a reference reads, where the rest is large.
     lighter(speed): itself at that share of its cost, with the words ``given_up``, or None.
     most_goals: of planners at once, for which the memory has room; None: any.

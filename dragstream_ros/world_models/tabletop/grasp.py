@@ -56,12 +56,19 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
 
 
 def _without_others(things: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """A region (H, W) bool, but for what is of other things than the one that it is all but."""
+    """A region (H, W) bool that is all but one thing, but for what it has of others.
+
+    Of one of which it has most, that is meant as well.
+    """
     number = int(np.bincount(things[region]).argmax())
     its = things == number
     if number == 0 or (its & region).sum() <= ALIKE * (its | region).sum():
         return region
-    return region & (its | (things == 0))
+    inside, whole = (np.bincount(of, minlength=int(things.max()) + 1)
+                     for of in (things[region], things.ravel()))
+    is_meant = 2 * inside > whole
+    is_meant[0] = True
+    return region & is_meant[things]
 
 
 def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
