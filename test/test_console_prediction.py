@@ -24,6 +24,8 @@ from dragstream_ros.msg import Drag  # noqa: E402
 
 pytest_plugins = 'console_harness'
 
+PLACES = (0.5, 0.5), (0.3, 0.4), (0.7, 0.4), (0.4, 0.7), (0.6, 0.7), (0.5, 0.3), (0.5, 0.5)
+
 
 @pytest.fixture
 def page(predictor, open_page) -> Page:
@@ -164,8 +166,9 @@ def test_one_command_starts_a_robot_to_drag_on(browser):
         page.wait(lambda: is_served(port), 30)
         page.page.goto(f'http://127.0.0.1:{port}')
         page.wait(lambda: page.state('prediction') == 'shown', 60)
-        # What is dragged may be lost, or the page give up on a busy computer: a person tries again.
-        answered = any(is_answered(page) for _ in range(5))
+        # What is dragged may be lost, or the page give up on a busy computer: a person tries again,
+        # and elsewhere, since nobody can follow a bare table.
+        answered = any(is_answered(page, place) for place in PLACES)
         assert answered, page.text('problem')
     finally:
         page.close()
@@ -174,14 +177,17 @@ def test_one_command_starts_a_robot_to_drag_on(browser):
     assert status == 0 and 'Traceback' not in said, said
 
 
-def is_answered(page: Page) -> bool:
-    """Hold a drag of the middle until the page ends it, or tells how soon it was predicted."""
+def is_answered(page: Page, place: tuple[float, float]) -> bool:
+    """Hold a drag until the page ends it, or tells how soon it was predicted.
+
+    place: in shares of the picture, (x, y).
+    """
     box = page.page.locator('#camera').bounding_box()
-    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    x, y = box['x'] + place[0] * box['width'], box['y'] + place[1] * box['height']
     page.page.mouse.move(x, y)
     page.page.mouse.down()
     page.page.mouse.move(x + 60, y, steps=5)
-    page.wait(lambda: page.state('camera') == 'held')
+    page.page.wait_for_timeout(500)     # for the press to be taken, or the drag to be lost already
 
     def is_told() -> bool:
         return page.text('response').startswith('first frame after')
