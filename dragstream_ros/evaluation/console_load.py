@@ -150,8 +150,8 @@ async def _drag(page: Page, number: int) -> float | None:
     drag = {'type': 'drag', 'number': number, 'mode': 'animate', 'picture': {
         'stream': 'camera', 'stamp_ns': stamp_ns, 'width': width, 'height': height}}
     pressed = time.monotonic()
-    await page.say({**drag, 'phase': 'begin', 'handles': [handle]})
-    is_served = await asyncio.wait_for(page.answer_to(f'drag_{number}'), ANSWER_SECS)
+    is_served = await asyncio.wait_for(
+        page.hold({**drag, 'handles': [handle]}, f'drag_{number}'), ANSWER_SECS)
     answered = time.monotonic()
     await page.say({**drag, 'phase': 'cancel', 'handles': []})
     await asyncio.sleep(BETWEEN_DRAGS_SECS)

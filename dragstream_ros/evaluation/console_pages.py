@@ -19,6 +19,7 @@ import aiohttp
 from dragstream_ros.console.packets import unpack
 
 ANSWER_SECS = 20.0
+ALIVE_SECS = 0.5        # as the page's ALIVE_MS
 LOWEST_PRIORITY = 19
 
 
@@ -35,7 +36,7 @@ class Page:
         self._connection = connection
         self._newest: asyncio.Future = asyncio.get_running_loop().create_future()
         self._awaited_drag = ''
-        self._answer: asyncio.Future = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Take what comes, as the page does."""
@@ -70,11 +71,18 @@ class Page:
         self._newest = asyncio.get_running_loop().create_future()
         return await asyncio.wait_for(self._newest, ANSWER_SECS)
 
-    async def answer_to(self, drag: str) -> bool:
-        """Wait for the first clip of a drag: True; or that it is refused: False."""
+    async def hold(self, drag: dict[str, Any], drag_id: str) -> bool:
+        """Begin a drag and hold it until its first clip comes: True; or it is refused: False.
+
+        As the page does, it says it again now and then: the predictor may not be there yet.
+        drag: without its phase. drag_id: how the drag's name ends.
+        """
         self._answer = asyncio.get_running_loop().create_future()
-        self._awaited_drag = drag
-        return bool(await self._answer)
+        self._awaited_drag = drag_id
+        await self.say({**drag, 'phase': 'begin'})
+        while not (await asyncio.wait([self._answer], timeout=ALIVE_SECS))[0]:
+            await self.say({**drag, 'phase': 'update'})
+        return self._answer.result()
 
 
 @asynccontextmanager
