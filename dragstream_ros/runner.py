@@ -19,6 +19,7 @@ from typing import IO
 from dragstream_ros.graph import LAUNCHES, Launch, Node
 from dragstream_ros.lifecycle import bring_up
 from dragstream_ros.transport import transport_environment
+from dragstream_ros.watchdog import STUCK_SIGNAL
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +186,10 @@ def main(args: argparse.Namespace) -> int:
     except _Ended:
         return 0
     name, status = ended
-    if status != 0:
+    if status == -STUCK_SIGNAL:
+        print(f'dragstream run: {name} was stuck and is ended; where is said above.',
+              file=sys.stderr)
+    elif status != 0:
         print(f'dragstream run: {name} ended with status {status}.', file=sys.stderr)
     return 0 if status == 0 else 1
 

@@ -24,6 +24,7 @@ class AdapterBench(Bench):
         super().__init__(domain)
         self.drags: list[Drag] = []
         self.node.create_subscription(Drag, 'drag', self.drags.append, QoSProfile(depth=1000))
+        parameters = {'image_reliability': 'reliable', **parameters}    # no image is lost
         said = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
         self._stderr = tempfile.TemporaryFile('w+')
         self.process = subprocess.Popen(
@@ -49,10 +50,9 @@ class AdapterBench(Bench):
         return self.log.splitlines()[-10:]
 
     def is_ready(self) -> bool:
-        """It has seen an image, and says that it listens as the camera speaks."""
+        """It has seen an image."""
         statuses = [status for array in self.diagnostics[-1:] for status in array.status]
-        return (any(status.message == 'Ready.' for status in statuses)
-                and self.status('image reliability') == 'reliable')
+        return any(status.message == 'Ready.' for status in statuses)
 
     def start_filming(self) -> None:
         """Wait until the adapter has found the camera."""

@@ -23,16 +23,18 @@ NS = 1_000_000_000
 # The camera.
 
 
-@pytest.mark.parametrize(('wanted', 'offered', 'asked'), [
-    ('as_offered', [], BEST_EFFORT),
-    ('as_offered', [RELIABLE], RELIABLE),
-    ('as_offered', [BEST_EFFORT], BEST_EFFORT),
-    ('as_offered', [RELIABLE, BEST_EFFORT], BEST_EFFORT),
-    ('reliable', [BEST_EFFORT], RELIABLE),
-    ('best_effort', [RELIABLE], BEST_EFFORT),
+@pytest.mark.parametrize(('wanted', 'offered', 'is_needed', 'asked'), [
+    ('as_offered', [], True, BEST_EFFORT),
+    ('as_offered', [RELIABLE], True, RELIABLE),
+    ('as_offered', [RELIABLE], False, BEST_EFFORT),
+    ('as_offered', [BEST_EFFORT], True, BEST_EFFORT),
+    ('as_offered', [RELIABLE, BEST_EFFORT], True, BEST_EFFORT),
+    ('reliable', [BEST_EFFORT], False, RELIABLE),
+    ('best_effort', [RELIABLE], True, BEST_EFFORT),
 ])
-def test_the_subscription_asks_for_what_the_publishers_offer(wanted, offered, asked):
-    assert reliability_for(wanted, offered) is asked
+def test_the_subscription_asks_for_what_publishers_offer_and_images_need(
+        wanted, offered, is_needed, asked):
+    assert reliability_for(wanted, offered, is_needed=is_needed) is asked
 
 
 def test_stamps_a_little_out_of_order_are_no_jump():

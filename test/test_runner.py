@@ -68,6 +68,7 @@ SMALL = Launch(
     (Argument('count', 'small', 'number', ''), Argument('say', 'small', 'word', ''),
      Argument('fails', 'small', 'fails', '')),
 )  # fmt: skip
+PLAIN = Launch('plain', 'without a lifecycle', (SmallNode('small'),))
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def run_command(story):
     """
     program = (
         'import sys, test_runner, dragstream_ros.graph as graph; '
-        'graph.LAUNCHES["small"] = test_runner.SMALL; '
+        'graph.LAUNCHES.update(small=test_runner.SMALL, plain=test_runner.PLAIN); '
         'from dragstream_ros.cli import main; sys.exit(main())'
     )
     path = os.pathsep.join([os.environ['PYTHONPATH'], os.path.dirname(__file__)])
@@ -208,3 +209,35 @@ def test_a_node_that_fails_later_ends_the_run_with_an_error(story, run_command):
     os.kill(told['pid'], signal.SIGKILL)
     assert command.wait(10) == 1
     assert 'small ended with status -9' in command.stderr.read()
+
+
+STUCK = """
+import time
+from dragstream_ros import watchdog
+from dragstream_ros.nodes.spin import run_node
+watchdog.STUCK_SECS = 0.3
+import rclpy
+
+class Small(rclpy.node.Node):
+    def __init__(self):
+        super().__init__('small')
+        self.create_timer(0.05, self.wait)
+
+    def wait(self):
+        time.sleep(0.5)  # a node that waits is not stuck
+        self.create_timer(0.05, self.search)
+
+    def search(self):
+        while True:
+            pass
+
+run_node(Small)
+"""
+
+
+def test_a_node_that_is_stuck_says_where_and_ends(story, tmp_path, run_command):
+    (tmp_path / 'small.py').write_text(STUCK)
+    command = run_command('plain')
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert 'in search' in said and 'small was stuck and is ended' in said

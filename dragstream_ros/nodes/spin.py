@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dragstream_ros.transport import set_up_transport
+from dragstream_ros.watchdog import set_up_watchdog, show_life, stop_watchdog
 
 WAKE_SECS = 0.05  # how soon a signal is noticed
 LAST_WORDS_SECS = 0.1
@@ -29,6 +30,8 @@ def run_node(
     :param refusals: what the constructor may raise, with one sentence for the user
     :param last_words: called with the node then; what it has to send has LAST_WORDS_SECS
     :returns: the exit status, 1 after a refusal
+
+    A node that is stuck, in a callback or in the middleware, is ended by the watchdog.
     """
     set_up_transport()
     # With rclpy's own handlers nothing could be sent any more after a signal.
@@ -43,6 +46,7 @@ def run_node(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, tell)
+    set_up_watchdog()
     try:
         node = make_node()
         executor = SingleThreadedExecutor()
@@ -66,7 +70,9 @@ def run_node(
 
 def _spin(executor: SingleThreadedExecutor, is_over: Callable[[], bool]) -> None:
     while rclpy.ok() and not is_over():     # a node may have ended itself
+        show_life()
         executor.spin_once(timeout_sec=WAKE_SECS)
+    stop_watchdog()
 
 
 def declare(
