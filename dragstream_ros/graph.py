@@ -14,7 +14,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Qos:
-    """Quality of service; ``reliable`` None: as the publisher offers it."""
+    """Quality of service; ``reliable`` None: as the images need it."""
 
     reliable: bool | None
     depth: int
