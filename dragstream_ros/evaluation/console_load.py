@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import random
 import socket
 import tempfile
 import time
@@ -31,7 +32,7 @@ GRAPH = Launch('bench', 'the console with a simulated robot', (
     Argument('seed', 'tabletop_camera', 'seed', '')))
 START_SECS = 60.0
 DRAG_SHARE = 0.1        # length, of the picture's width
-BETWEEN_DRAGS_SECS = 1.5
+BETWEEN_DRAGS_SECS = 1.0, 2.0     # at random, so that they keep no step with the predictor
 AS_FAST_AS_IT_CAN_HZ = 30.0
 PAGES_GO_SECS = 1.0     # until nothing is felt any more of pages that were closed
 
@@ -154,7 +155,7 @@ async def _drag(page: Page, number: int) -> float | None:
         page.hold({**drag, 'handles': [handle]}, f'drag_{number}'), ANSWER_SECS)
     answered = time.monotonic()
     await page.say({**drag, 'phase': 'cancel', 'handles': []})
-    await asyncio.sleep(BETWEEN_DRAGS_SECS)
+    await asyncio.sleep(random.uniform(*BETWEEN_DRAGS_SECS))
     return answered - pressed if is_served else None
 
 
