@@ -19,7 +19,7 @@ from dragstream_ros.adapters.stamp import ns_from_stamp
 from dragstream_ros.worker.mailbox import RawFrame
 
 SMALL_BYTES = 400_000   # that the 512 kB of a publisher with Fast DDS's own settings hold whole
-PATIENCE_SECS = 1.0     # without an image: perhaps they are so large that none gets through
+PATIENCE_SECS = 2.0     # without an image: perhaps they are so large that none gets through
 
 
 class CameraSource(Protocol):
