@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import painted_table
 import pytest
 import torch
+from painted_table import BLACK, BLUE, RED, TABLE, bare_table, painted
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
 from dragstream_ros.core.held import Held
@@ -18,19 +21,8 @@ from dragstream_ros.world_models.tabletop.hidden_parts import hidden_parts
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
 
 SIDE = 96
-TABLE, RED, BLUE, BLACK = (120, 120, 110), (200, 30, 30), (30, 30, 200), (20, 20, 20)
 BOX, ARM = np.s_[30:54, 30:50], np.s_[:42, 38:42]   # the arm comes in from above, over the box
-
-
-def mask_of(*parts: tuple[slice, slice]) -> np.ndarray:
-    mask = np.zeros((SIDE, SIDE), bool)
-    for part in parts:
-        mask[part] = True
-    return mask
-
-
-def painted(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(np.uint8(TABLE), (len(hidden), SIDE, SIDE, 3)).copy()
+mask_of = partial(painted_table.mask_of, SIDE)
 
 
 def seen(picture: np.ndarray, things: np.ndarray, arms: tuple[int, ...] = (),
@@ -46,7 +38,7 @@ def seen(picture: np.ndarray, things: np.ndarray, arms: tuple[int, ...] = (),
 
 
 def below_an_arm() -> SeenPicture:
-    picture, things = painted(np.zeros(0), np.zeros(1))[0], np.zeros((SIDE, SIDE), np.int32)
+    picture, things = bare_table(SIDE), np.zeros((SIDE, SIDE), np.int32)
     picture[BOX], things[BOX] = RED, 1
     picture[ARM], things[ARM] = BLACK, 2
     return seen(picture, things, arms=(2,), whole=mask_of(BOX))
@@ -97,7 +89,7 @@ def test_what_an_arm_carries_is_dragged_as_it_is_seen() -> None:
 
 
 def test_a_region_has_nothing_of_a_neighbour_but_all_of_what_it_has_most_of() -> None:
-    picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)
+    picture, things = bare_table(SIDE), mask_of().astype(np.int32)
     things[30:54, 30:50], things[36:44, 50:54], things[30:54, 54:80] = 1, 2, 3
     picture[things == 1], picture[things > 1] = RED, BLUE
     touched = (things == 1) | (things == 2) | mask_of(np.s_[30:54, 54:56])
@@ -107,7 +99,7 @@ def test_a_region_has_nothing_of_a_neighbour_but_all_of_what_it_has_most_of() ->
 
 def two_links() -> tuple[SeenPicture, np.ndarray]:
     """A red bar, of which the right end is round and over the left end of a blue one."""
-    picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)
+    picture, things = bare_table(SIDE), mask_of().astype(np.int32)
     rows, columns = np.indices((SIDE, SIDE))
     red = mask_of(np.s_[42:55, 20:50]) | (np.hypot(columns - 50, rows - 48) <= 6)
     blue = mask_of(np.s_[42:55, 50:80]) & ~red
@@ -129,7 +121,7 @@ def test_a_link_that_is_turned_goes_on_below_the_rest_which_stays() -> None:
 
 
 def test_what_a_lid_was_in_front_of_is_more_of_its_box() -> None:
-    picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)
+    picture, things = bare_table(SIDE), mask_of().astype(np.int32)
     box, lid = mask_of(np.s_[40:70, 30:60]), mask_of(np.s_[30:50, 38:52])
     picture[box], picture[lid] = RED, BLUE
     things[box | lid] = 1
@@ -141,7 +133,7 @@ def test_what_a_lid_was_in_front_of_is_more_of_its_box() -> None:
 
 def shaded_box() -> SeenPicture:
     """Its shadow falls to the right, and takes half of the light."""
-    picture, things = painted(np.zeros(0), np.zeros(1))[0], mask_of().astype(np.int32)
+    picture, things = bare_table(SIDE), mask_of().astype(np.int32)
     picture[30:54, 50:58] //= 2
     picture[BOX], things[BOX] = RED, 1
     return seen(picture, things)

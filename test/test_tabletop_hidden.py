@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import painted_table
 import pytest
 import torch
+from painted_table import BLACK, RED, TABLE, bare_table, painted
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.held import Held
@@ -21,24 +24,13 @@ from dragstream_ros.world_models.tabletop.whole_thing import cut_out, put_back, 
 
 SIDE = 64
 BOX, BAR = np.s_[20:40, 20:36], np.s_[:, 26:30]     # the bar comes in from above, over the box
-TABLE, RED, BLACK = (120, 120, 110), (200, 30, 30), (20, 20, 20)
 LEFT, RIGHT = np.s_[20:40, 20:26], np.s_[20:40, 30:36]
-
-
-def where(*parts: tuple[slice, slice]) -> np.ndarray:
-    mask = np.zeros((SIDE, SIDE), bool)
-    for part in parts:
-        mask[part] = True
-    return mask
-
-
-def painted(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(np.uint8(TABLE), (len(hidden), SIDE, SIDE, 3)).copy()
+where = partial(painted_table.mask_of, SIDE)
 
 
 def seen(*, is_completed: bool = True) -> SeenPicture:
     """A box, and a bar of an arm in front of its middle."""
-    picture = painted(np.zeros(0), np.zeros(1))[0]
+    picture = bare_table(SIDE)
     labels = np.ones((SIDE, SIDE), np.int32)
     picture[BOX], labels[BOX] = RED, 2
     picture[BAR], labels[BAR] = BLACK, 3
