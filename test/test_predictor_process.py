@@ -80,6 +80,12 @@ def test_a_camera_may_start_first_last_or_come_back_with_other_reliability(start
         bench.until(lambda name=wanted: bench.status('image reliability') == name, filming=True)
 
 
+def test_where_no_image_comes_it_is_asked_for_reliably(start, bench):
+    start(image_reliability='as_offered')   # they may be too large for best effort
+    bench.until(lambda: bench.status('image reliability') == 'reliable', 30.0)
+    bench.until(bench.clips, filming=True)
+
+
 def test_compressed_images_are_predicted_and_a_truncated_one_is_told(start, bench):
     start(image_transport='compressed')
     bench.until(lambda: bench.clips() or bench.film_jpeg() or bench.spin(0.05), 30.0)
