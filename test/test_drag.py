@@ -23,6 +23,7 @@ from dragstream_ros.core.drag import (
     resize_points,
     shift,
 )
+from dragstream_ros.core.hinge import Hinge
 from dragstream_ros.core.table_view import TableView, seen_in
 
 FAR, NEAR = TableView(horizon=-0.5), TableView(horizon=0.5)
@@ -300,3 +301,51 @@ def test_a_mask_that_moves_out_of_the_picture_is_cut_off_not_wrapped():
     mask[:, 95:] = True
     moved = shift(command(handle((97, 5), mask=mask)), [np.array([3.0, 0.0])]).handles[0].mask
     assert moved[:, 98:].all() and not moved[:, :98].any()
+
+
+HINGE = Hinge(      # along row 40; a lid over it that lies 20 px down
+    foot_px=np.array([50.0, 40.0]), along_px=np.array([1.0, 0.0]), level_px=np.array([0.0, 1.0]),
+    up_px=np.array([0.0, -0.6]), radius_px=16.0, width_px=(-15.0, 15.0), reach_px=20.0,
+    is_open=False)
+
+
+def test_what_swings_about_a_hinge_takes_the_share_of_the_shift_that_it_is_away_from_there():
+    lid = handle((50, 56), (55, 36), hinge=HINGE)
+    pose = pose_at(lid, 1.0, 1.0)
+    np.testing.assert_allclose(pose.apply(np.array([(50.0, 56.0), (50.0, 48.0), (20.0, 40.0)])),
+                               [(55, 36), (52.5, 38), (20, 40)])
+    np.testing.assert_allclose(pose.back().apply(np.array([(55.0, 36.0), (52.5, 38.0)])),
+                               [(50, 56), (50, 48)])
+    np.testing.assert_allclose(pose.scaled(0.5).apply(np.array([50.0, 56.0])), (52.5, 46))
+
+
+def test_a_lid_that_is_seen_from_its_edge_can_be_swung_back():
+    pose = pose_at(handle((50, 56), (50, 40), hinge=HINGE), 1.0, 1.0)
+    assert np.isfinite(pose.back().apply(np.array([50.0, 41.0]))).all()
+
+
+def test_a_hinge_goes_along_with_a_thing_that_has_moved_by_itself():
+    lid = command(handle((50, 56), (55, 36), hinge=HINGE), image_size=(100, 80))
+    moved = shift(lid, [np.array([4.0, -3.0])]).handles[0]
+    np.testing.assert_allclose(moved.hinge.foot_px, (54, 37))
+    assert moved.hinge.opening((100, 80)).sum() == HINGE.opening((100, 80)).sum() == 31 * 21
+
+
+def test_a_lid_shows_its_upper_face_until_it_has_passed_the_line_of_sight():
+    lies, steep, past = (HINGE.foot_px + 16 * (np.cos(angle) * HINGE.level_px
+                                              + np.sin(angle) * HINGE.up_px)
+                         for angle in np.radians([0, 50, 70]))
+    assert HINGE.shows_outside(lies) and HINGE.shows_outside(steep)     # tan 59 is 1 / 0.6
+    assert not HINGE.shows_outside(past)
+    assert [round(math.degrees(HINGE.angle(point))) for point in (lies, steep, past)] == [0, 50, 70]
+    np.testing.assert_allclose(HINGE.outwards(0.0), HINGE.up_px)
+
+
+def test_a_ray_to_the_horizon_is_level_and_one_to_a_place_leads_to_it():
+    view, size = TableView(horizon=-0.5, tilt_deg=50), (160, 120)
+    points = np.array([(80.0, -60.5), (0.0, 119.0), (40.0, 70.0)])
+    rays = view.rays(points, size)
+    assert rays[0, 2] == pytest.approx(0) and rays[0, 1] > 0 and (rays[1:, 2] < 0).all()
+    np.testing.assert_allclose(view.pixels(3 * rays, size), points, atol=1e-9)
+    down = TableView(horizon=-0.5).rays(np.array([79.5, 59.5]), size)
+    np.testing.assert_allclose(down / np.linalg.norm(down), (0, 0, -1), atol=1e-9)

@@ -97,6 +97,19 @@ def test_a_warp_is_nearest_sampling_and_zero_where_nothing_came_from(pose):
     np.testing.assert_array_equal(warp(map_, pose).numpy(), reference_warp(map_.numpy(), pose))
 
 
+def test_a_lid_keeps_its_hinge_in_cells_and_is_squeezed_towards_it():
+    lever = np.array([0.0, 1 / 80, -240 / 80])      # 0 in row 240, 1 in row 320
+    pose = to_cells(Pose(delta_px=np.array([0.0, -40.0]), lever=lever),
+                    image_size=(832, 480), latent_size=(104, 60))
+    lid = torch.zeros(60, 104)
+    lid[30:40, 20:40] = torch.arange(1.0, 11.0)[:, None]
+    squeezed = warp(lid, pose)
+    assert squeezed[30:35, 20:40].min() > 0 and squeezed[36:].sum() == 0 == squeezed[:29].sum()
+    assert window_after(lid > 0, pose)[0].stop <= 38
+    back = warp(squeezed, pose.back())
+    assert (back - lid)[31:39].abs().max() <= 1 and torch.equal(back > 0, lid > 0)
+
+
 def test_half_a_cell_moves_the_map_in_one_piece():
     map_ = torch.arange(40.0).reshape(1, 40)
     moved = warp(map_, CellPose(delta_cells=(0.5, 0.0)))

@@ -223,8 +223,8 @@ def test_what_lies_beside_a_thing_that_is_dragged_stays_whole() -> None:
     of = seen()
     left = np.zeros((SIDE, SIDE), bool)
     left[18:34, 18:45] = True           # the box and what is around it, the rim of the other
-    gone = of.gone_by(left)
+    gone = of.gone_by(left, np.zeros_like(left))
     assert gone[BOX].all() and gone[SHADOW].all() and not gone[OTHER].any()
     left[:] = False
     left[20:32, 20:28] = True           # two thirds of the box: a lid that is dragged by itself
-    assert of.gone_by(left)[BOX].sum() == 8 * 12
+    assert of.gone_by(left, np.zeros_like(left))[BOX].sum() == 8 * 12

@@ -175,7 +175,7 @@ def test_what_a_drag_takes_is_gone_from_what_was_seen() -> None:
                                              NOTHING[None], NOTHING)[0])
     left = np.zeros((128, 128), bool)
     left[54:74, 44:74] = True                       # the box, as it is now
-    gone = seen.gone_by(left)
+    gone = seen.gone_by(left, np.zeros_like(left))
     assert gone[50:70, 40:70].all() and gone.sum() == 600
 
 

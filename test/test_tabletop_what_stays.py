@@ -158,11 +158,11 @@ def test_the_rest_of_a_thing_stays_where_a_part_of_it_is_dragged() -> None:
 
 
 def turned_about(path: np.ndarray, view: TableView | None = None) -> DragHandle:
-    _, mask, seen = two_links()
+    pixels, mask, seen = two_links()
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
         handles=(DragHandle(path_px=path, mask=mask),))
-    return swing_parts(command, seen.pieces.things, view).handles[0]
+    return swing_parts(command, pixels, seen.pieces.things, view).handles[0]
 
 
 def test_a_part_that_is_dragged_around_its_joint_turns_about_it() -> None:
@@ -171,12 +171,14 @@ def test_a_part_that_is_dragged_around_its_joint_turns_about_it() -> None:
     turned = turned_about(round_it)
     assert turned.operation is Operation.ROTATE
     assert turned.centre_px == pytest.approx((60, 66), abs=0.5)
-    # On a table that is seen aslant the arc is one of an ellipse.
+    # On a table that is seen aslant the arc is one of an ellipse, and the farther end is smaller.
     view = TableView(horizon=-1.0, tilt_deg=40)
-    flat = view.flatness(0.5)
-    seen_aslant = turned_about((round_it - (0, 66)) * (1, flat) + (0, 66), view)
+    joint, end = view.rays(np.array([(60.0, 66.0), (80.0, 66.0)]), (128, 128))
+    arm = np.linalg.norm(end * joint[2] / end[2] - joint)
+    places = joint + arm * np.stack([np.cos(angles), -np.sin(angles), 0 * angles], 1)
+    seen_aslant = turned_about(view.pixels(places, (128, 128)), view)
     assert seen_aslant.operation is Operation.ROTATE
-    assert seen_aslant.centre_px == pytest.approx((60, 66), abs=1.0)
+    assert seen_aslant.centre_px == pytest.approx((60, 66), abs=0.01)
 
 
 @pytest.mark.parametrize('path', [
@@ -192,5 +194,5 @@ def test_who_drags_all_of_a_thing_does_not_turn_it() -> None:
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
         handles=(DragHandle(path_px=path, mask=seen.pieces.things > 0),))
-    assert swing_parts(command, seen.pieces.things, None).handles[0].operation is (
+    assert swing_parts(command, pixels, seen.pieces.things, None).handles[0].operation is (
         Operation.TRANSLATE)

@@ -8,15 +8,19 @@ A pose is always measured from the handle at command time, never from frame to f
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dragstream_ros.core.hinge import Hinge
+from dragstream_ros.core.sides import Sides
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 NOOP_BELOW_PX = 0.5
 SHORTEST_ARM_PX = 0.5
+LEAST_HEIGHT = 0.05     # of a lid that is seen from its edge, in its height before
 SMALLEST_SCALE = 0.1    # of what is dragged to the horizon and beyond
 
 
@@ -49,6 +53,8 @@ class DragHandle:
         nearer, a ROTATE turns what stands there. None: not known; it is a flat cut-out.
     flatness: height over width of a circle of that plane around centre_px, in (0, 1].
     hidden: (H, W) bool, what else there is of it in the picture, behind what stays; or None.
+    sides: of what stands; None: as it looks.
+    hinge: about which a TRANSLATE swings it, as a lid; None: all of it goes the same way.
     """
 
     path_px: np.ndarray
@@ -60,6 +66,8 @@ class DragHandle:
     horizon_px: float | None = None
     flatness: float = 1.0
     hidden: np.ndarray | None = None
+    sides: Sides | None = None
+    hinge: Hinge | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +92,8 @@ class Pose:
     """A motion in the picture: turned about centre_px and grown from there, if given; shifted.
 
     flatness: height over width of the circles in which it turns; see TableView.
+    lever: (3,), of a part on a hinge the share of the shift that a point (x, y) takes, as factors
+        of x, y and 1: 0 on the hinge, 1 where it is grabbed. None: all takes all of it.
     """
 
     delta_px: np.ndarray
@@ -91,9 +101,13 @@ class Pose:
     scale: float = 1.0
     centre_px: np.ndarray | None = None
     flatness: float = 1.0
+    lever: np.ndarray | None = None
 
     def apply(self, points_px: np.ndarray) -> np.ndarray:
         """Move points (..., 2)."""
+        if self.lever is not None:
+            share = points_px @ self.lever[:2] + self.lever[2]
+            return np.asarray(points_px + share[..., None] * self.delta_px)
         if self.centre_px is None:
             return points_px + self.delta_px
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
@@ -110,6 +124,7 @@ class Pose:
             scale=1.0 / self.scale,
             centre_px=None if self.centre_px is None else self.centre_px + self.delta_px,
             flatness=self.flatness,
+            lever=None if self.lever is None else self.lever / levered(self.lever, self.delta_px),
         )
 
     def scaled(self, fraction: float) -> Pose:
@@ -120,7 +135,14 @@ class Pose:
             scale=1.0 + (self.scale - 1.0) * fraction,
             centre_px=self.centre_px,
             flatness=self.flatness,
+            lever=self.lever,
         )
+
+
+def levered(lever: Sequence[float] | np.ndarray, delta: Sequence[float] | np.ndarray) -> float:
+    """By how much what hangs on a hinge is as high as before; seen from its edge: almost 0."""
+    height = 1.0 + float(lever[0]) * float(delta[0]) + float(lever[1]) * float(delta[1])
+    return height if abs(height) > LEAST_HEIGHT else math.copysign(LEAST_HEIGHT, height)
 
 
 def resize_points(
@@ -140,6 +162,8 @@ def pose_at(handle: DragHandle, t_secs: float, duration_secs: float) -> Pose:
                     flatness=handle.flatness)
     grabbed = handle.path_px[0]
     position = np.array([np.interp(t_secs, times_secs, axis) for axis in handle.path_px.T])
+    if handle.hinge is not None:
+        return Pose(delta_px=position - grabbed, lever=handle.hinge.lever(grabbed))
     if handle.horizon_px is None:
         return Pose(delta_px=position - grabbed)
     scale = _growth(grabbed[1], position[1], handle.horizon_px)
@@ -341,6 +365,7 @@ def _shift(handle: DragHandle, delta_px: np.ndarray, duration_secs: float) -> Dr
         # Bending a path changes its lengths; the arrival times stay as the operator gave them.
         times_secs=_arrival_times(handle, duration_secs),
         centre_px=None if handle.centre_px is None else handle.centre_px + delta_px,
+        hinge=None if handle.hinge is None else handle.hinge.moved(delta_px),
         mask=_moved(handle.mask, Pose(delta_px=delta_px)),
     )
 

@@ -24,6 +24,7 @@ from dragstream_ros.core.drag import (
     Pose,
     poses_at,
 )
+from dragstream_ros.core.lid import Lid
 
 # The region (H, W) bool around one or more points (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[..., np.ndarray]
@@ -74,15 +75,20 @@ class Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
         size = command.image_size
         start, *poses = poses_at(command, times_secs)
-        masks, hidden, bodies = [], [], []
+        masks, hidden = [], []
+        bodies: list[Body] = []
         for handle in command.handles:
             masks.append(region.handle_region(handle, image_size=size, latent_size=size))
             hidden.append(torch.zeros_like(masks[-1]) if handle.hidden is None
                           else torch.from_numpy(handle.hidden))
+            seen = (picture, masks[-1], handle.path_px[0], hidden[-1])
+            if handle.hinge is not None:
+                bodies.append(Lid.on(handle.hinge, *seen))
             # Without a horizon nobody knows from where the camera looks.
-            stands = handle.operation is Operation.ROTATE and handle.horizon_px is not None
-            bodies.append((Body.standing if stands else Body.flat)(
-                picture, masks[-1], handle.path_px[0], hidden[-1]))
+            elif handle.operation is Operation.ROTATE and handle.horizon_px is not None:
+                bodies.append(Body.standing(*seen, handle.sides))
+            else:
+                bodies.append(Body.flat(*seen))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
         return cls(picture, torch.stack(masks), torch.stack(hidden), bodies, start, poses, frozen,
                    command.mode is DragMode.EDIT)

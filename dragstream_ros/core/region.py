@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from dragstream_ros.core.arm import Arm
-from dragstream_ros.core.drag import DragHandle, Pose, resize_points
+from dragstream_ros.core.drag import DragHandle, Pose, levered, resize_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class CellPose:
     scale: float = 1.0
     centre_cells: tuple[float, float] | None = None
     flatness: float = 1.0
+    lever: tuple[float, float, float] | None = None
 
     def back(self) -> CellPose:
         """The motion that undoes this one."""
@@ -33,13 +35,24 @@ class CellPose:
         return CellPose(
             delta_cells=(-delta_x, -delta_y), angle_rad=-self.angle_rad, scale=1.0 / self.scale,
             centre_cells=None if centre is None else (centre[0] + delta_x, centre[1] + delta_y),
-            flatness=self.flatness)
+            flatness=self.flatness,
+            lever=None if self.lever is None else self._lever_back(self.lever))
+
+    def _lever_back(self, lever: tuple[float, float, float]) -> tuple[float, float, float]:
+        height = levered(lever, self.delta_cells)
+        return lever[0] / height, lever[1] / height, lever[2] / height
 
 
 def to_cells(pose: Pose, *, image_size: tuple[int, int], latent_size: tuple[int, int]) -> CellPose:
     """The same motion on the latent grid of square cells; both sizes are (width, height)."""
     delta_x = float(pose.delta_px[0]) * latent_size[0] / image_size[0]
     delta_y = float(pose.delta_px[1]) * latent_size[1] / image_size[1]
+    if pose.lever is not None:
+        # Linear in the place, so it is known from its values at three.
+        corner, right, below = resize_points(np.eye(3, 2, -1), latent_size, image_size)
+        at = [float(pose.lever[:2] @ place + pose.lever[2]) for place in (corner, right, below)]
+        return CellPose(delta_cells=(delta_x, delta_y),
+                        lever=(at[1] - at[0], at[2] - at[0], at[0]))
     if pose.centre_px is None:
         return CellPose(delta_cells=(delta_x, delta_y))
     x, y = resize_points(pose.centre_px, image_size, latent_size).tolist()
@@ -193,6 +206,9 @@ def _before(
     x: torch.Tensor, y: torch.Tensor, pose: CellPose
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Where what is now at (x, y) was before the motion."""
+    if (lever := pose.back().lever) is not None:
+        share = lever[0] * x + lever[1] * y + lever[2]
+        return x - share * pose.delta_cells[0], y - share * pose.delta_cells[1]
     x, y = x - pose.delta_cells[0], y - pose.delta_cells[1]
     if pose.centre_cells is None:
         return x, y

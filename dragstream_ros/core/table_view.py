@@ -10,8 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
 
+STEEPEST_DEG = 85.0     # of a tilt: beyond, it is as good as straight down
 FLATTEST = 0.1      # height over width of a circle: beyond, at the horizon, nothing can be turned
 
 
@@ -47,6 +50,33 @@ class TableView:
         in_the_middle = math.sin(math.radians(self.tilt_deg))
         below_horizon = (y - self.horizon) / (0.5 - self.horizon)
         return min(max(in_the_middle * below_horizon, FLATTEST), 1.0)
+
+    def rays(self, points_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """From the camera to what is at points (..., 2) of a picture (width, height): (..., 3).
+
+        To the right, forwards and up, over a level plane; in px of the focal length. Where the tilt
+        is not known, straight down.
+        """
+        right, below = np.moveaxis(points_px - np.array(size) / 2 + 0.5, -1, 0)
+        cos, sin, focal_px = self._camera(size[1])
+        return np.stack([
+            right, focal_px * cos - below * sin, -focal_px * sin - below * cos], -1)
+
+    def pixels(self, places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Where in a picture the places (..., 3), as of rays, are seen: points (..., 2)."""
+        right, forwards, up = np.moveaxis(places, -1, 0)
+        cos, sin, focal_px = self._camera(size[1])
+        away = forwards * cos - up * sin
+        seen = np.stack([right, -forwards * sin - up * cos], -1) * (focal_px / away)[..., None]
+        return np.asarray(seen + np.array(size) / 2 - 0.5)
+
+    def _camera(self, height_px: int) -> tuple[float, float, float]:
+        """Cosine and sine of the tilt, and the focal length, px."""
+        below_px = (0.5 - self.horizon) * height_px
+        if self.tilt_deg is None or self.tilt_deg > STEEPEST_DEG:
+            return 0.0, 1.0, below_px
+        tilt = math.radians(self.tilt_deg)
+        return math.cos(tilt), math.sin(tilt), below_px / math.tan(tilt)
 
 
 def seen_in(view: TableView | None, command: DragCommand) -> DragCommand:

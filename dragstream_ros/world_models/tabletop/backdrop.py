@@ -38,7 +38,8 @@ class Backdrop:
     covers: (H, W) int32, the piece, as in ThingPieces, that each pixel shows; 0: a rim or a shadow.
     owners: (H, W) int32, the piece that each pixel goes with: a rim, or a shadow, with its thing.
     shade: (H, W) float32, by which share a shadow makes a pixel darker; 0 where none is.
-    bare: (H, W) bool, where the picture shows the table.
+    bare: (H, W) bool, where the picture shows the table. sure: (H, W) bool, where the table needs
+    no second look.
     """
 
     table: np.ndarray
@@ -46,6 +47,7 @@ class Backdrop:
     owners: np.ndarray
     shade: np.ndarray
     bare: np.ndarray
+    sure: np.ndarray
 
     @classmethod
     def of(cls, picture: np.ndarray, pieces: ThingPieces, paint: Paint) -> Backdrop | None:
@@ -77,7 +79,8 @@ class Backdrop:
             else:
                 shade[parts == part] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
-        return cls(table, covers, owners, shade, ~things & ~_is_off(table, picture))
+        return cls(table, covers, owners, shade, ~things & ~_is_off(table, picture),
+                   np.zeros(things.shape, bool))
 
     def around(self, part: np.ndarray) -> np.ndarray:
         """The rims and shadows (H, W) bool that go with a part (H, W) bool of what is seen."""

@@ -46,7 +46,7 @@ class FirstGuess:
         flow = functional.interpolate(torch.cat([displacement, hole], 1), size=newest.shape[:2],
                                       mode='bilinear').cpu().numpy()
         stays, before = WhatStays.of(seen, held), seen.origin
-        gone = seen.gone_by(stays.left)
+        gone = seen.gone_by(stays.left, stays.boxes)
         # What stays is put as it is, and the flow says nothing of it.
         origins = seen.origins(flow[:, :2], flow[:, 2] > 0.5, stays.still)
         if seen.backdrop is None:

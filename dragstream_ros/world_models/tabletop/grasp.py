@@ -14,6 +14,7 @@ from dragstream_ros.core.held import Grow, touched_px, with_regions
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.world_models.tabletop.backdrop import convex, grown
+from dragstream_ros.world_models.tabletop.behind_lid import behind_lid
 from dragstream_ros.world_models.tabletop.hidden_parts import RIM_PX
 from dragstream_ros.world_models.tabletop.recall import recalled
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
@@ -48,8 +49,8 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
     command = with_regions(
         replace(command, handles=tuple(handles)), frame,
         lambda picture, *points_px: _without_others(things, grow(picture, *points_px)))
+    command = swing_parts(command, frame, things, view)
     seen = _with_rest_behind(seen, frame, command, things)
-    command = swing_parts(command, things, view)
     if is_real:
         command = _with_hidden(seen, command)
     return seen.dragged(frame), frame, command
@@ -104,12 +105,19 @@ def _with_rest_behind(seen: SeenPicture, frame: np.ndarray, command: DragCommand
     masks = [handle.mask for handle in command.handles if handle.mask is not None]
     if seen.backdrop is None or not masks:
         return seen
-    table, dragged = seen.backdrop.table.copy(), np.any(masks, 0)
-    for mask in masks:
-        thing = part_of(things, mask, dragged)
+    table, sure, dragged = seen.backdrop.table.copy(), seen.backdrop.sure.copy(), np.any(masks, 0)
+    for handle in command.handles:
+        thing = 0 if handle.mask is None else part_of(things, handle.mask, dragged)
         rest = rest_of(things, thing, dragged)
-        if thing and rest.any():
-            behind = convex(rest) & grown(mask, RIM_PX)
+        if not thing or not rest.any():
+            continue
+        assert handle.mask is not None
+        if handle.hinge is not None:
+            box = (things == thing) & ~grown(dragged, RIM_PX)
+            behind, shown = behind_lid(frame, handle.mask, box, handle.hinge)
+            table[behind], sure[behind] = shown[behind], True
+        else:
+            behind = convex(rest) & grown(handle.mask, RIM_PX)
             inside = rest & ~grown(~rest, RIM_PX)
             table[behind] = fill_from_nearest(frame, inside if inside.any() else rest)[behind]
-    return replace(seen, backdrop=replace(seen.backdrop, table=table))
+    return replace(seen, backdrop=replace(seen.backdrop, table=table, sure=sure))

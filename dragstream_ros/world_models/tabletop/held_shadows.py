@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core.held import Held
+from dragstream_ros.core.lid import Lid
 from dragstream_ros.core.region import CellPose, warp_smoothly, window_after
 from dragstream_ros.world_models.tabletop.rigid_pieces import placed
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
@@ -20,7 +21,10 @@ FARTHEST_PX = 12        # that a shadow falls, of what is turned on a table
 
 def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Tensor:
     """Frames (F, 3, H, W) in 0..1 with the shadows of what is held, where that goes."""
-    for mask, shown, *poses in zip(held.masks, held.shown, *held.poses, strict=True):
+    for mask, body, shown, *poses in zip(
+            held.masks, held.bodies, held.shown, *held.poses, strict=True):
+        if isinstance(body, Lid):       # what it hangs on keeps its shadow
+            continue
         shade = torch.from_numpy(_shade_of(mask.numpy(), seen))
         light = _Light.of(shade, mask)
         for frame, ((rows, columns), layer), pose in zip(

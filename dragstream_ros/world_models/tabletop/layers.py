@@ -20,7 +20,7 @@ from dragstream_ros.world_models.tabletop.rigid_pieces import (
     ShownPieces,
     placed,
 )
-from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid, mostly
 
 STILL = np.eye(2, 3)
 
@@ -46,9 +46,9 @@ class Layers:
         assert seen.motions is not None and seen.backdrop is not None
         motions, frames = seen.motions, []
         labels = seen.pieces.labels
-        stays = (_mostly(seen.shows(labels * ~gone), still, len(motions))
-                 | _mostly(labels, seen.backdrop.bare, len(motions)))   # squares of the table, too
-        taken = _mostly(labels, gone, len(motions))
+        stays = (mostly(seen.shows(labels * ~gone), still, len(motions))
+                 | mostly(labels, seen.backdrop.bare, len(motions)))   # squares of the table, too
+        taken = mostly(labels, gone, len(motions)) & ~stays
         for origin, certain in zip(origins, sure, strict=True):
             shown = ShownPieces.of(labels, origin, gone)
             motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
@@ -66,7 +66,7 @@ class Layers:
         coloured = {number: part.picture.astype(np.float32) / 255
                     for number, part in seen.hidden.items()}
         shown = np.where(self.standing[..., None], picture, table)
-        known = self.standing.astype(np.float32)
+        known = (self.standing | seen.backdrop.sure).astype(np.float32)
         for frame, whole, shadows, pieces in zip(
                 shown, known, self.shadows, self.pieces, strict=True):
             for shadow in shadows:
@@ -98,13 +98,6 @@ def _with_hidden(has_moved: np.ndarray, hidden: Mapping[int, HiddenPart]) -> np.
         both = [number, *part.by]
         drawn[both] |= has_moved[both].any()
     return drawn
-
-
-def _mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
-    """(count,) bool: more than half of a piece is there; pieces: (H, W) int32, 0: none."""
-    there_px, all_px = (np.bincount(of, minlength=count) for of in (pieces[where], pieces.ravel()))
-    there_px[0] = 0
-    return np.asarray(2 * there_px > all_px)
 
 
 def _moved(motions: np.ndarray, shown: ShownPieces, sure: np.ndarray) -> np.ndarray:

@@ -82,15 +82,19 @@ class SeenPicture:
         found.swapaxes(0, 1)[:, hidden | ~inside | left[y, x]] = np.nan
         return found
 
-    def gone_by(self, left: np.ndarray) -> np.ndarray:
-        """What drags have taken of the picture by now; left: of the newest frame; (H, W) bool."""
+    def gone_by(self, left: np.ndarray, still: np.ndarray) -> np.ndarray:
+        """What drags have taken of the picture by now, (H, W) bool.
+
+        left: of the newest frame; still: what of that stays, with its rim and its shadow.
+        """
         gone = self.gone.copy()
         gone[_nearest(self.origin[:, left & ~np.isnan(self.origin[0])], gone.shape)] = True
         if self.backdrop is None or self.motions is None:
             return gone
         gone = _closed(gone)
         gone &= ~self.backdrop.grazed(gone)
-        return gone | self.backdrop.around(gone)
+        stays = mostly(self.shows(self.pieces.labels * ~gone), still, len(self.motions))
+        return gone | self.backdrop.around(gone) & ~stays[self.owners]
 
     def shows(self, of_picture: np.ndarray) -> np.ndarray:
         """A map (H, W) of the picture, as the newest frame shows it; 0 where it does not."""
@@ -159,6 +163,13 @@ class SeenPicture:
         shown, known = np.zeros_like(numbers), ~np.isnan(origin[0])
         shown[known] = numbers[_nearest(origin[:, known], numbers.shape)]
         return shown
+
+
+def mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool: more than half of a piece is there; pieces: (H, W) int32, 0: none."""
+    there_px, all_px = (np.bincount(of, minlength=count) for of in (pieces[where], pieces.ravel()))
+    there_px[0] = 0
+    return np.asarray(2 * there_px > all_px)
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:

@@ -1,30 +1,31 @@
 """A part that hangs on the rest of its thing does not leave it: it swings about where it hangs.
 
-A drag that leads around the joint turns it, as a link, whose end goes on below the rest if the
-joint is seen there; any other shifts it, as a lid.
+A link turns about a joint, and where that is seen below the rest, so is its end. A lid swings up
+from its hinge. The path of the drag tells which of them it is; if neither, the part is shifted.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
-from dragstream_ros.core.region import dilate
+from dragstream_ros.core.sides import Sides
 from dragstream_ros.core.table_view import TableView
-from dragstream_ros.world_models.tabletop.backdrop import convex, grown, opened
-from dragstream_ros.world_models.tabletop.what_stays import part_of, rest_of
+from dragstream_ros.world_models.tabletop.backdrop import convex, grown
+from dragstream_ros.world_models.tabletop.find_hinge import find_hinge
+from dragstream_ros.world_models.tabletop.find_joint import find_joint
+from dragstream_ros.world_models.tabletop.what_stays import part_of
 
-TOUCH_PX = 3        # from the part: what is so near of the rest is where it hangs
-OFF_SHARE = 0.7     # of the way from there to the handle, that the middle of the arc may be off
-LEAST_SHARE = 0.6   # of that way, for the radius of the arc
-END_SHARE = 0.3     # of a link's width with its sides: how far about the joint its end goes on
-STRAYS_PX = 2.0     # from the arc: what leads farther is none
+FEWEST_POINTS = 3       # of a path that can be an arc
+WIDEST = 85             # percentile of how far a link is from its axis, for half its width
+AS_WIDE = 2.5           # half widths about the joint: there a link is as wide as at its end
+FROM_ABOVE = TableView(horizon=0.0)     # where nobody knows how the camera looks
 
 
-def swing_parts(command: DragCommand, things: np.ndarray, view: TableView | None) -> DragCommand:
-    """The command, on a frame of which it is known to which thing a pixel belongs.
+def swing_parts(command: DragCommand, frame: np.ndarray, things: np.ndarray,
+                view: TableView | None) -> DragCommand:
+    """The command, on a frame (H, W, 3) uint8 RGB, with how the parts of things hang.
 
     things: (H, W) int32, see ThingPieces.
     """
@@ -34,47 +35,50 @@ def swing_parts(command: DragCommand, things: np.ndarray, view: TableView | None
     for handle in command.handles:
         thing = 0 if handle.mask is None else part_of(things, handle.mask, dragged)
         handles.append(handle if thing == 0 else
-                       swung(handle, things == thing, rest_of(things, thing, dragged), view))
+                       _swung(handle, frame, things == thing, dragged, view))
     return replace(command, handles=tuple(handles))
 
 
-def swung(handle: DragHandle, thing: np.ndarray, rest: np.ndarray,
-          view: TableView | None) -> DragHandle:
-    """The handle of a part of a thing (H, W) bool, of which there is a rest (H, W) bool.
+def _swung(handle: DragHandle, frame: np.ndarray, thing: np.ndarray, dragged: np.ndarray,
+           view: TableView | None) -> DragHandle:
+    """The handle of a part of a thing (H, W) bool; dragged: (H, W) bool, all that is."""
+    part = handle.mask
+    assert part is not None
+    if handle.operation is not Operation.TRANSLATE or len(handle.path_px) < FEWEST_POINTS:
+        return handle
+    # Straight from above a lid that swings up looks like one that shrinks.
+    may_be_lid, view = view is not None and view.tilt_deg is not None, view or FROM_ABOVE
+    joint = find_joint(handle.path_px, part, thing & ~dragged, view)
+    if may_be_lid and (joint is None or not joint.is_sure):
+        hinge = find_hinge(handle.path_px, part, view)
+        if hinge is not None:
+            return replace(handle, hinge=hinge)
+    if joint is None:
+        return handle
+    turned = replace(handle, operation=Operation.ROTATE, centre_px=joint.place_px)
+    if not joint.is_below:
+        return turned
+    sides = Sides.of(frame, thing)
+    flat = (1.0, view.flatness(joint.place_px[1] / len(part)))
+    hidden = _end(frame, part, thing, joint.place_px, flat, sides)
+    return replace(turned, sides=sides, hidden=hidden if hidden.any() else None)
 
-    It is turned if the path is an arc, on the table, about a point near to where the part hangs.
+
+def _end(frame: np.ndarray, part: np.ndarray, thing: np.ndarray, joint_px: np.ndarray,
+         flat: tuple[float, float], sides: Sides) -> np.ndarray:
+    """What the rest of a thing hides of a link, (H, W) bool all: round about the joint, as wide.
+
+    flat: width and height of a circle on the table.
     """
-    assert handle.mask is not None
-    near = dilate(torch.from_numpy(handle.mask), TOUCH_PX).numpy()
-    rows, columns = np.nonzero(near & rest)
-    if handle.operation is not Operation.TRANSLATE or not len(rows) or len(handle.path_px) < 3:
-        return handle
-    hangs = np.array([columns.mean(), rows.mean()])
-    flat = np.array([1.0, 1.0 if view is None else view.flatness(hangs[1] / len(rest))])
-    path, at = handle.path_px / flat, hangs / flat
-    # |p|^2 = 2 p c + r^2 - |c|^2 for every point p of a circle.
-    (x, y, offset), *_ = np.linalg.lstsq(
-        np.column_stack([2 * path, np.ones(len(path))]), (path ** 2).sum(1), rcond=None)
-    joint = np.array([x, y])
-    radius, arm = float(np.sqrt(max(offset + joint @ joint, 0.0))), path[0] - at
-    length = max(float(np.linalg.norm(arm)), 1.0)
-    strays = np.abs(np.linalg.norm(path - joint, axis=1) - radius).max()
-    if (np.linalg.norm(joint - at) > OFF_SHARE * length or radius < LEAST_SHARE * length
-            or strays > STRAYS_PX):
-        return handle
-    turned = replace(handle, operation=Operation.ROTATE, centre_px=joint * flat)
-    x, y = np.rint(joint * flat).astype(int).clip(0, [rest.shape[1] - 1, rest.shape[0] - 1])
-    return replace(turned, hidden=_end(handle.mask, thing, joint * flat)) if rest[y, x] else turned
-
-
-def _end(part: np.ndarray, thing: np.ndarray, joint: np.ndarray) -> np.ndarray | None:
-    """What the rest of a thing hides of a link, (H, W) bool all: round about the joint, as wide."""
-    from_joint = np.stack(np.nonzero(part)[::-1], 1) - joint
-    along = from_joint.mean(0) / max(float(np.linalg.norm(from_joint.mean(0))), 1.0)
-    across = from_joint @ (-along[1], along[0])
-    rows, columns = np.indices(part.shape)
-    from_joint_px = np.hypot(columns - joint[0], rows - joint[1])
-    end = from_joint_px <= END_SHARE * np.ptp(across)
-    hull = convex(part & (from_joint_px <= np.ptp(across)) | end)
-    hidden = opened(hull & thing | part) & grown(end, TOUCH_PX) & ~part
-    return hidden if hidden.any() else None
+    around = ~grown(~grown(thing | part, 1), 1) & ~part
+    top, _ = sides.top(frame, part, around)
+    from_joint = (np.stack(list(np.indices(part.shape)[::-1]), -1) - joint_px) / flat
+    away = np.linalg.norm(from_joint, axis=-1)
+    own = from_joint[top]
+    along = own.mean(0) / max(float(np.linalg.norm(own.mean(0))), 1.0)
+    half = min(float(np.percentile(np.abs(own @ (-along[1], along[0])), WIDEST)),
+               float(away[~thing & ~part].min()))
+    whole = convex((away <= half) | top & (away <= AS_WIDE * half))
+    for _ in range(sides.px):
+        whole[1:] |= whole[:-1]
+    return whole & around

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dragstream_ros.core.held import RIM_PX, Held
+from dragstream_ros.core.lid import Lid
 from dragstream_ros.world_models.tabletop.backdrop import grown, opened
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 
@@ -25,23 +26,26 @@ ALL_BUT_ALL = 0.9
 class WhatStays:
     """In the newest frame, (H, W) bool: what stays above, and below, what is dragged.
 
-    left: what of that frame shows what is dragged.
+    left: what of that frame shows what is dragged. boxes: what stays below with its rim and its
+    shadow, since but a lid of it is dragged.
     """
 
     above: np.ndarray
     below: np.ndarray
     left: np.ndarray
+    boxes: np.ndarray
 
     @classmethod
     def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
-            return cls(nothing, _resting_arms(seen), nothing)
-        above, below = _rests_of_things(seen, held)
+            return cls(nothing, _resting_arms(seen), nothing, nothing)
+        above, below, boxes = _rests_of_things(seen, held)
         swept = held.swept().numpy()
         above |= _arms(seen, held, swept)
         left = _left(seen, held) & ~above
-        return cls(above, (below | _untouched(seen, swept)) & ~left & ~above, left)
+        below = (below | boxes | _untouched(seen, swept)) & ~left & ~above
+        return cls(above, below, left, boxes & below)
 
     @property
     def still(self) -> np.ndarray:
@@ -106,19 +110,28 @@ def _untouched(seen: SeenPicture, swept: np.ndarray) -> np.ndarray:
     return stay
 
 
-def _rests_of_things(seen: SeenPicture, held: Held) -> tuple[np.ndarray, np.ndarray]:
-    """Of all things of which a part is dragged, what is not: what hides some of it, and others."""
+def _rests_of_things(
+        seen: SeenPicture, held: Held) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of all things of which a part is dragged, what is not: above that, below, and of lids."""
     things, before = seen.pieces.things, seen.showed(seen.pieces.things)
     dragged = _held_px(held)
     taken = seen.taken(dragged)
-    above, below = (np.zeros(things.shape, bool) for _ in range(2))
+    above, below, boxes = (np.zeros(things.shape, bool) for _ in range(3))
     for mask, hidden, body in zip(
             held.masks.numpy(), held.hidden.numpy(), held.bodies, strict=True):
         thing = part_of(before, mask, dragged) if body.arm is None else 0
-        if thing:
-            its = above if hidden.any() else below
-            its |= seen.shows(rest_of(things, thing, taken))
-    return above, below
+        if not thing:
+            continue
+        rest = (things == thing) & ~taken
+        beside = rest & ~grown(taken, RIM_PX)
+        if isinstance(body, Lid):
+            boxes |= seen.shows(beside)
+        elif hidden.any():      # the top hides a link, and its sides are hidden by it
+            above |= seen.shows(body.sides.top(seen.picture, rest, taken)[0])
+            below |= seen.shows(beside)
+        else:
+            below |= seen.shows(rest_of(things, thing, taken))
+    return above, below, boxes
 
 
 def part_of(things: np.ndarray, mask: np.ndarray, dragged: np.ndarray) -> int:
