@@ -1,4 +1,4 @@
-"""A lid is found by its path, swings up about its hinge, and its box stays and is open below it."""
+"""A lid is told from a link by the drag, and swings up from its box, which stays and is open."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dragstream_ros.core.table_view import TableView
 from dragstream_ros.masks.thing_pieces import ThingPieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop, grown
 from dragstream_ros.world_models.tabletop.find_hinge import find_hinge
-from dragstream_ros.world_models.tabletop.find_joint import find_joint
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
 from dragstream_ros.world_models.tabletop.grasp import grasped
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+from dragstream_ros.world_models.tabletop.swing import swing_parts
 
 SIDE, SIZE = 128, (128, 128)
 VIEW = TableView(horizon=-1.9, tilt_deg=55)
@@ -81,8 +81,10 @@ OPENS, CLOSES = np.linspace(0.0, 1.3, 11), np.linspace(1.5, 0.4, 11)
 @pytest.mark.parametrize('angles', [OPENS, CLOSES])
 def test_the_hinge_of_a_lid_is_found_by_its_outline_and_the_path_of_a_point(turned, angles) -> None:
     box = Box(turned)
-    hinge = find_hinge(box.path(angles), box.lid(angles[0]), VIEW)
-    assert hinge is not None and off_px(hinge, box) < 2.0
+    found = find_hinge(box.path(angles), box.lid(angles[0]), VIEW)
+    assert found is not None
+    hinge, _ = found
+    assert off_px(hinge, box) < 2.0
     assert hinge.is_open == (angles[0] > 1)
     closed = _filled(list(hinge.foot_px + along * hinge.along_px + away * hinge.level_px
                           for along in hinge.width_px for away in (0, hinge.reach_px)))
@@ -97,12 +99,6 @@ def test_a_part_that_is_pulled_off_or_slid_over_the_table_has_no_hinge() -> None
     to_and_fro = start + np.sin(np.linspace(0, 3, 11))[:, None] * (3.0, -25.0)
     assert find_hinge(aside, box.lid(0.0), VIEW) is None
     assert find_hinge(to_and_fro, box.lid(0.0), VIEW) is None
-
-
-def test_a_lid_has_no_joint_that_is_surely_one() -> None:
-    box = Box(0.4)
-    joint = find_joint(box.path(OPENS), box.lid(0.0), box.body() & ~box.lid(0.0), VIEW)
-    assert joint is None or not joint.is_sure
 
 
 def painted_box(box: Box, angle: float) -> np.ndarray:
@@ -134,6 +130,48 @@ def swung(box: Box, angles: np.ndarray, view: TableView | None = VIEW,
 
 def is_like(frame: np.ndarray, colour: tuple[int, int, int], levels: float = 1.0) -> np.ndarray:
     return np.abs(frame - levels * np.array(colour)).max(-1) < 12
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Two bars on the table, of which one turns below the round end of the other; angle: rad."""
+
+    angle: float
+
+    def way(self, angle: float, far: float, aside: float = 0.0) -> np.ndarray:
+        """Where in the picture a place is, from the joint; what lies on the level of that."""
+        middle = VIEW.rays(np.array([[63.5, 63.5]]), SIZE)[0]
+        cos, sin = np.cos(angle), np.sin(angle)
+        place = middle + np.array([far * cos - aside * sin, far * sin + aside * cos, 0.0])
+        return VIEW.pixels(place[None], SIZE)[0]
+
+    def masks(self) -> tuple[np.ndarray, np.ndarray]:
+        """The one that turns, as far as it is seen, and the other; (SIDE, SIDE) bool."""
+        link, rest = (_filled([*(self.way(angle, 26, aside) for aside in (-8, 8)),
+                               *(self.way(turn, 8) for turn in np.linspace(0, 6.2, 32))])
+                      for angle in (self.angle, np.pi))
+        return link & ~rest, rest
+
+
+TURNS = np.linspace(0.6, 1.6, 11)
+
+
+@pytest.mark.parametrize(('drawn', 'off_px'), [
+    (lambda path: path, 0.1), (np.rint, 3.5), (lambda path: path[[0, -1]], 3.5),
+    (lambda path: np.rint(path[:5]), 3.5)])
+def test_a_link_turns_about_its_joint_however_the_drag_is_drawn(drawn, off_px) -> None:
+    bars = Bars(TURNS[0])
+    link, rest = bars.masks()
+    path = np.stack([bars.way(angle, 20) for angle in TURNS])
+    picture, things = bare_table(SIDE), (link | rest).astype(np.int32)
+    picture[rest], picture[link] = RED, BLUE
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=SIZE, stamp_ns=0,
+        handles=(DragHandle(path_px=drawn(path), mask=link),))
+    handle, = swing_parts(command, picture, things, VIEW).handles
+    assert handle.operation is Operation.ROTATE and handle.hinge is None
+    assert np.linalg.norm(handle.centre_px - bars.way(0, 0)) < off_px
+    assert handle.hidden is not None and (handle.hidden & rest).sum() > 0.9 * handle.hidden.sum()
 
 
 def is_blue(frame: np.ndarray) -> np.ndarray:
@@ -169,6 +207,19 @@ def test_a_lid_that_is_closed_again_lies_on_its_box() -> None:
     lid = box.lid(CLOSES[-1])
     blue = is_blue(frames[-1])
     assert (blue & lid).sum() > 0.8 * lid.sum() and blue.sum() < 1.3 * lid.sum()
+
+
+@pytest.mark.parametrize('drawn', [np.rint, lambda path: path[[0, -1]]])
+def test_a_lid_swings_up_however_the_drag_is_drawn(drawn) -> None:
+    for turned in (-0.4, 0.5, 2.6):
+        box = Box(turned)
+        lid = box.lid(0.0)
+        command = DragCommand(
+            drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=SIZE, stamp_ns=0,
+            handles=(DragHandle(path_px=drawn(box.path(OPENS)), mask=lid),))
+        handle, = swing_parts(command, painted_box(box, 0.0),
+                              (box.body() | lid).astype(np.int32), VIEW).handles
+        assert handle.hinge is not None and off_px(handle.hinge, box) < 4.0
 
 
 def test_where_nobody_knows_how_the_camera_looks_a_lid_is_shifted() -> None:

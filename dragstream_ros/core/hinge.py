@@ -71,10 +71,10 @@ class Hinge:
         return bool(closed * now > 0)
 
     def corners(self, point_px: np.ndarray) -> np.ndarray:
-        """Of the face that was seen first, when the grabbed point is there: (4, 2), px."""
+        """Of the face that was seen first, when the grabbed point is there: (4, 2) px, in turn."""
         reach = (point_px - self.foot_px) * (self.reach_px / self.radius_px)
-        return np.stack([self.foot_px + along * self.along_px + share * reach
-                         for share in (0, 1) for along in self.width_px])
+        first, last = (self.foot_px + along * self.along_px for along in self.width_px)
+        return np.stack([first, last, last + reach, first + reach])
 
     def opening(self, size: tuple[int, int]) -> np.ndarray:
         """What it closes, (H, W) bool of a picture (width, height)."""

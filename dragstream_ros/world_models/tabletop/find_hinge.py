@@ -18,14 +18,18 @@ TURNS = 60                  # directions on the table that are tried
 STRAYS_PX, BARE = 0.5, 0.1  # how much a path off a circle, and what lacks of a rectangle, count
 MOST_REACH, REACHES = 2.0, 0.3  # of what is grabbed of a lid: what is beyond counts by its share
 DEEPEST, DEPTHS = 0.2, 0.1      # below the hinge, in radii: a lid goes up
-WORST = 5.0                 # of all that together: then there is no such hinge
+WORST = 6.0                 # of all that together: then there is no such hinge
 OPEN_RAD = 0.6              # a lid that lies looks a little raised, since it is thick
 STRIPS = 10                 # across a lid: how far it reaches is that of most of them
 UP = np.array([0.0, 0.0, 1.0])
 
 
-def find_hinge(path_px: np.ndarray, lid: np.ndarray, view: TableView) -> Hinge | None:
-    """Of a lid (H, W) bool of which a point goes along a path (N, 2), N at least 3; or None."""
+def find_hinge(path_px: np.ndarray, lid: np.ndarray,
+               view: TableView) -> tuple[Hinge, float] | None:
+    """Of a lid (H, W) bool of which a point goes along a path (N, 2), N at least 2; or None.
+
+    And what speaks against it, up to WORST.
+    """
     size = (lid.shape[1], lid.shape[0])
     rim_px = cv2.convexHull(cv2.findNonZero(lid.astype(np.uint8)))[:, 0]
     rim, path = view.rays(rim_px, size), view.rays(path_px, size)
@@ -35,7 +39,7 @@ def find_hinge(path_px: np.ndarray, lid: np.ndarray, view: TableView) -> Hinge |
     if found is None or found.cost > WORST:
         return None
     hinge = found.hinge(lid, view)
-    return found.hinge(hinge.face(lid), view)
+    return found.hinge(hinge.face(lid), view), found.cost
 
 
 def _directions() -> np.ndarray:

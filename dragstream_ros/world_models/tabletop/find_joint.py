@@ -1,7 +1,8 @@
-"""Where the joint of a link is, by the path of a point of it.
+"""Where the joint of a link is, by how it lies and by the path of a point of it.
 
-A link lies on the table and turns about its joint, which is below the rest of its thing, as deep as
-the link is wide there; or at least near to where the two touch.
+A link lies on the table and turns about its joint. Mostly that is below the rest of its thing, on
+the link's axis, and as deep as a round end of the link needs; at least it is near to where the two
+touch.
 """
 from __future__ import annotations
 
@@ -12,49 +13,69 @@ import numpy as np
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.world_models.tabletop.backdrop import grown
 
-TOUCH_PX = 3        # from the part: what is so near of the rest is where it hangs
-OFF_SHARE = 0.7     # of the way from there to the handle, that the middle of the arc may be off
+DEEP = 0.42, 1.1    # half widths of a link that its joint is away from what is seen of it
+USUAL, UNLIKELY = 0.6, 0.2  # so deep, and on the axis; what each half width off counts in px
+OFF_AXIS = 0.2      # half widths, at most
+STRAYS_PX = 2.0     # from an arc: what leads farther is none
+EXACT_PX = 0.15     # what leads no farther is exactly one
+TOUCH_PX = 3        # from the part: what is so near of the rest is where they touch
+OFF_SHARE = 0.7     # of the way from there to the handle, that the middle of an arc may be off
 LEAST_SHARE = 0.6   # of that way, for the radius of the arc
-STRAYS_PX, SURE_PX = 2.0, 0.4   # from the arc: what leads farther is none; no farther, surely one
-DEEP_SHARE = 0.42   # of half the link's width: so far below the rest a joint is none of a lid
 
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """place_px: (2,). is_below: the rest of the thing; is_sure: it is no hinge of a lid."""
+    """place_px: (2,). is_below: the rest of the thing. strays_px: how far the path leads off it."""
 
     place_px: np.ndarray
     is_below: bool
-    is_sure: bool
+    strays_px: float
 
 
 def find_joint(path_px: np.ndarray, part: np.ndarray, rest: np.ndarray,
                view: TableView) -> Joint | None:
-    """Of a part and the rest of its thing, both (H, W) bool.
+    """Of a part and the rest of its thing, both (H, W) bool, not empty.
 
-    path_px: (N, 2), N at least 3. None where the path is no arc about a point where they touch.
+    path_px: (N, 2), N at least 2. None where the path is no arc about such a place.
     """
-    near = grown(part, TOUCH_PX) & rest
+    size, near = (rest.shape[1], rest.shape[0]), grown(part, TOUCH_PX) & rest
     if not near.any():
         return None
-    size = (rest.shape[1], rest.shape[0])
     level = view.rays(path_px[:1], size)[0, 2]
-    path, own, touch = (_on_table(view.rays(points, size), level)
-                        for points in (path_px, _points(part), _points(near)))
-    centre, radius, strays = _circle(path)
+    path, own, below, touch = (
+        _on_table(view.rays(points, size), level)
+        for points in (path_px, _points(part), _points(rest), _points(near)))
+    centre, strays = _arc_about(touch.mean(0), path)
+    may_be, unlikely_px = _may_be_joints(below, own)
+    if may_be.any():
+        # A path that is drawn by hand is no exact arc: the place that it strays least from.
+        off = np.ptp(np.linalg.norm(path - below[may_be][:, None], axis=-1), axis=1) / 2
+        is_exact = len(path) > 2 and strays <= EXACT_PX
+        best = (off + unlikely_px[may_be]).argmin()
+        centre, strays = centre if is_exact else below[may_be][best], float(off.min())
+    if strays > STRAYS_PX:
+        return None
     place_px = view.pixels(np.array([*centre, level]), size)
     x, y = np.rint(place_px).astype(int)
     is_below = 0 <= x < size[0] and 0 <= y < size[1] and bool(rest[y, x])
-    from_joint = own - centre
-    along = from_joint.mean(0) / max(float(np.linalg.norm(from_joint.mean(0))), 1e-6)
-    half = np.ptp(from_joint @ (-along[1], along[0])) / 2
-    if is_below and strays <= SURE_PX and _least(from_joint) >= DEEP_SHARE * half:
-        return Joint(place_px, True, True)
-    hangs = touch.mean(0)
-    length = max(float(np.linalg.norm(path[0] - hangs)), 1.0)
-    is_near = np.linalg.norm(centre - hangs) <= OFF_SHARE * length
-    is_arc = radius >= LEAST_SHARE * length and strays <= STRAYS_PX
-    return Joint(place_px, is_below, False) if is_near and is_arc else None
+    return Joint(place_px, is_below, strays)
+
+
+def _may_be_joints(places: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the places (N, 2) may be the joint of a link that is seen at places (M, 2).
+
+    And by how much each is off where it mostly is, as a penalty in px.
+    """
+    to_own = own - places[:, None]
+    along = to_own.mean(1)
+    along /= np.maximum(np.linalg.norm(along, axis=1), 1e-6)[:, None]
+    across = to_own[..., 0] * along[:, None, 1] - to_own[..., 1] * along[:, None, 0]
+    least, most = across.min(1), across.max(1)
+    half = np.maximum((most - least) / 2, 1e-6)
+    deep = np.linalg.norm(to_own, axis=-1).min(1) / half
+    off_axis = np.abs(most + least) / 2 / half
+    may_be = (deep >= DEEP[0]) & (deep <= DEEP[1]) & (off_axis <= OFF_AXIS)
+    return may_be, UNLIKELY * half * (np.abs(deep - USUAL) + off_axis)
 
 
 def _points(mask: np.ndarray) -> np.ndarray:
@@ -66,12 +87,11 @@ def _on_table(rays: np.ndarray, level: float) -> np.ndarray:
     return np.asarray(rays[:, :2] * (level / rays[:, 2:]))
 
 
-def _least(ways: np.ndarray) -> float:
-    return float(np.linalg.norm(ways, axis=1).min())
+def _arc_about(place: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, float]:
+    """The centre (2,) of the arc that a path is, and how far that strays; far if it is elsewhere.
 
-
-def _circle(path: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """The centre (2,) and the radius of the circle that fits a path best; how far that strays."""
+    It is to be about a place (2,), as seen from the path's start.
+    """
     middle = path.mean(0)
     points = path - middle
     # |p|^2 = 2 p c + r^2 - |c|^2 for every point p of a circle.
@@ -79,5 +99,8 @@ def _circle(path: np.ndarray) -> tuple[np.ndarray, float, float]:
         np.column_stack([2 * points, np.ones(len(points))]), (points ** 2).sum(1), rcond=None)
     centre = np.array([x, y])
     radius = float(np.sqrt(max(offset + centre @ centre, 0.0)))
-    strays = np.abs(np.linalg.norm(points - centre, axis=1) - radius).max()
-    return middle + centre, radius, float(strays)
+    strays = float(np.abs(np.linalg.norm(points - centre, axis=1) - radius).max())
+    length = max(float(np.linalg.norm(path[0] - place)), 1.0)
+    is_there = (np.linalg.norm(middle + centre - place) <= OFF_SHARE * length
+                and radius >= LEAST_SHARE * length)
+    return middle + centre, strays if is_there else np.inf

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
+from dragstream_ros.core.held import RIM_PX
 from dragstream_ros.core.sides import Sides
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.world_models.tabletop.backdrop import convex, grown
@@ -17,9 +18,10 @@ from dragstream_ros.world_models.tabletop.find_hinge import find_hinge
 from dragstream_ros.world_models.tabletop.find_joint import find_joint
 from dragstream_ros.world_models.tabletop.what_stays import part_of
 
-FEWEST_POINTS = 3       # of a path that can be an arc
 WIDEST = 85             # percentile of how far a link is from its axis, for half its width
 AS_WIDE = 2.5           # half widths about the joint: there a link is as wide as at its end
+TOUCH_PX = 3            # from the rest: what is so near of an outline touches it
+TOUCHES, STRAYS, LINKS = 21.0, 4.0, 9.0     # what speaks for a lid, and for a link: see lids.md
 FROM_ABOVE = TableView(horizon=0.0)     # where nobody knows how the camera looks
 
 
@@ -31,37 +33,43 @@ def swing_parts(command: DragCommand, frame: np.ndarray, things: np.ndarray,
     """
     masks = [handle.mask for handle in command.handles if handle.mask is not None]
     dragged = np.any(masks, 0) if masks else np.zeros(things.shape, bool)
-    handles = []
+    beside, handles = ~grown(dragged, RIM_PX), []
     for handle in command.handles:
         thing = 0 if handle.mask is None else part_of(things, handle.mask, dragged)
         handles.append(handle if thing == 0 else
-                       _swung(handle, frame, things == thing, dragged, view))
+                       _swung(handle, frame, things == thing, beside, view))
     return replace(command, handles=tuple(handles))
 
 
-def _swung(handle: DragHandle, frame: np.ndarray, thing: np.ndarray, dragged: np.ndarray,
+def _swung(handle: DragHandle, frame: np.ndarray, thing: np.ndarray, beside: np.ndarray,
            view: TableView | None) -> DragHandle:
-    """The handle of a part of a thing (H, W) bool; dragged: (H, W) bool, all that is."""
+    """The handle of a part of a thing (H, W) bool; beside: (H, W) bool, all but what is dragged."""
     part = handle.mask
     assert part is not None
-    if handle.operation is not Operation.TRANSLATE or len(handle.path_px) < FEWEST_POINTS:
+    if handle.operation is not Operation.TRANSLATE or len(handle.path_px) < 2:
         return handle
+    rest = thing & beside
+    joint = find_joint(handle.path_px, part, rest, view or FROM_ABOVE) if rest.any() else None
     # Straight from above a lid that swings up looks like one that shrinks.
-    may_be_lid, view = view is not None and view.tilt_deg is not None, view or FROM_ABOVE
-    joint = find_joint(handle.path_px, part, thing & ~dragged, view)
-    if may_be_lid and (joint is None or not joint.is_sure):
-        hinge = find_hinge(handle.path_px, part, view)
-        if hinge is not None:
-            return replace(handle, hinge=hinge)
+    lid = find_hinge(handle.path_px, part, view) if view and view.tilt_deg is not None else None
+    if lid is not None and (joint is None or _is_lid(lid[1], joint.strays_px, part, rest)):
+        return replace(handle, hinge=lid[0])
     if joint is None:
         return handle
     turned = replace(handle, operation=Operation.ROTATE, centre_px=joint.place_px)
     if not joint.is_below:
         return turned
     sides = Sides.of(frame, thing)
-    flat = (1.0, view.flatness(joint.place_px[1] / len(part)))
+    flat = (1.0, (view or FROM_ABOVE).flatness(joint.place_px[1] / len(part)))
     hidden = _end(frame, part, thing, joint.place_px, flat, sides)
     return replace(turned, sides=sides, hidden=hidden if hidden.any() else None)
+
+
+def _is_lid(against_hinge: float, strays_px: float, part: np.ndarray, rest: np.ndarray) -> bool:
+    """Rather than a link: the rest is all around a lid that lies, and but at one end of a link."""
+    outline = part & grown(~part, 1)
+    touches = (outline & grown(rest, TOUCH_PX)).sum() / outline.sum()
+    return bool(against_hinge < TOUCHES * touches + STRAYS * strays_px - LINKS)
 
 
 def _end(frame: np.ndarray, part: np.ndarray, thing: np.ndarray, joint_px: np.ndarray,
