@@ -10,9 +10,11 @@ import torch
 
 from dragstream_ros.core import region
 from dragstream_ros.core.body import Body
+from dragstream_ros.core.drag import levered
 from dragstream_ros.core.hinge import Hinge
 from dragstream_ros.core.region import CellPose, Window
 
+MOST_STRETCHED = 1.6    # a face is drawn as it was seen
 SAME_HUE = 0.97         # cosine between colours
 SAME_PX = 1e-3          # points so near are one
 BRIGHTEST = 0.8         # quantile of what is seen of it from below: its edge has as much light
@@ -47,13 +49,16 @@ class Lid(Body):
         slab = _covered(np.concatenate([shown, shown + through]), size)
         window = _around(slab, region.window_after(self.layer[3] > 0, pose))
         outside, inside = (colour[:, None, None] for colour in self._colours(was_outside))
-        if was_outside == is_outside:
+        # What was seen aslant tells little of a face that is seen in full, and all of its edge.
+        is_plain = levered(pose.lever, pose.delta_cells) > MOST_STRETCHED
+        if was_outside == is_outside and not is_plain:
             face = region.warp_smoothly(
                 self.layer, pose, window, self.arm, mode='bicubic').clamp_(0, 1)
         else:
-            cover = slab.minimum(_covered(shown + through, size))[window][None]
-            other = outside if is_outside else inside
-            face = torch.cat([other.expand(3, *cover.shape[1:]), cover])
+            near = shown if was_outside == is_outside else shown + through
+            cover = slab.minimum(_covered(near, size))[window][None]
+            plain = outside if is_outside else inside
+            face = torch.cat([plain.expand(3, *cover.shape[1:]), cover])
         if is_outside:
             before = hinge.angle(grabbed_px) if was_outside else 0.0
             face[:3] *= _lit(angle) / _lit(before)
