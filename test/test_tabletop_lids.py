@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from painted_table import BLUE, RED, TABLE, bare_table, painted
+from painted_table import BLACK, BLUE, RED, TABLE, bare_table, painted
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode, Operation
 from dragstream_ros.core.held import Held
@@ -101,16 +102,19 @@ def test_a_part_that_is_pulled_off_or_slid_over_the_table_has_no_hinge() -> None
     assert find_hinge(to_and_fro, box.lid(0.0), VIEW) is None
 
 
-def painted_box(box: Box, angle: float) -> np.ndarray:
-    picture = bare_table(SIDE)
-    picture[box.body()], picture[box.lid(angle)] = RED, BLUE
+def painted_box(box: Box, angle: float, *colours: tuple[int, int, int]) -> np.ndarray:
+    """The lid in stripes of these colours; blue."""
+    picture, lid = bare_table(SIDE), box.lid(angle)
+    picture[box.body()] = RED
+    stripes = np.array(colours or [BLUE])[np.indices((SIDE, SIDE))[1] % len(colours or [BLUE])]
+    picture[lid] = stripes[lid]
     return picture
 
 
 def swung(box: Box, angles: np.ndarray, view: TableView | None = VIEW,
-          ) -> tuple[np.ndarray, DragHandle]:
+          colours: Sequence[tuple[int, int, int]] = ()) -> tuple[np.ndarray, DragHandle]:
     """The frames of a chunk in which the flow would take all of the box along, and the handle."""
-    picture, lid = painted_box(box, angles[0]), box.lid(angles[0])
+    picture, lid = painted_box(box, angles[0], *colours), box.lid(angles[0])
     things = (box.body() | lid).astype(np.int32)
     pieces = ThingPieces(np.where(things > 0, 1, 2).astype(np.int32), things, 0 * things)
     of = SeenPicture(picture, pieces, grid((SIDE, SIDE)), np.zeros((SIDE, SIDE), bool),
@@ -220,6 +224,17 @@ def test_a_lid_swings_up_however_the_drag_is_drawn(drawn) -> None:
         handle, = swing_parts(command, painted_box(box, 0.0),
                               (box.body() | lid).astype(np.int32), VIEW).handles
         assert handle.hinge is not None and off_px(handle.hinge, box) < 4.0
+
+
+@pytest.mark.parametrize('colours', [
+    [BLACK], [(255, 0, 0), (0, 255, 0), (0, 0, 255)], [(255, 255, 255), BLACK]])
+@pytest.mark.parametrize('angles', [OPENS, CLOSES])
+def test_a_lid_of_any_colours_is_drawn(angles, colours) -> None:
+    box = Box(-0.3)
+    frames, handle = swung(box, angles, colours=colours)
+    assert handle.hinge is not None
+    is_lid = ~is_like(frames[-1], TABLE) & ~is_like(frames[-1], RED)
+    assert is_lid[box.lid(angles[-1])].mean() > 0.75
 
 
 def test_where_nobody_knows_how_the_camera_looks_a_lid_is_shifted() -> None:

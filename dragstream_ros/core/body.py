@@ -26,9 +26,9 @@ RIM_PX = 1                  # wide, where a thing's colours are mixed with what 
 class Body:
     """layer: (4, H, W) in 0..1, the colours of the picture and where the thing is in it.
 
-    Of what stands, that is its top, from which the sides go down. arm: how it moves, if it reaches
-    into the picture.
-    edge: (H, W) in 0..1, of what stands, the top without what others hide, which has no sides.
+    Of what stands, that is its top, from which sides go down; edge: (H, W) in 0..1, those of the
+    top that have some: not what is hidden, but for what is next to the rest. arm: how it moves, if
+    it reaches into the picture.
     """
 
     layer: torch.Tensor

@@ -76,9 +76,11 @@ class Lid(Body):
         if was_outside:
             return plain, BELOW * plain
         hue = own / own.norm(dim=0).clamp_min(1e-3)
-        alike = own[:, hue.T @ plain > SAME_HUE * plain.norm()]
+        is_alike = hue.T @ plain > SAME_HUE * plain.norm()
+        alike = own[:, is_alike] if is_alike.any() else own
         bright = alike[:, alike.sum(0) >= alike.sum(0).quantile(BRIGHTEST)]
         return bright.median(1).values, plain
+
 
 def _covered(points_px: np.ndarray, size: tuple[int, ...]) -> torch.Tensor:
     """The convex hull of a few pixels (n, 2), all of them, (H, W) in 0..1: soft at its edges."""

@@ -18,6 +18,7 @@ USUAL, UNLIKELY = 0.6, 0.2  # so deep, and on the axis; what each half width off
 OFF_AXIS = 0.2      # half widths, at most
 STRAYS_PX = 2.0     # from an arc: what leads farther is none
 EXACT_PX = 0.15     # what leads no farther is exactly one
+MOST_POINTS = 1500  # of a region, since each of one is held against each of another
 TOUCH_PX = 3        # from the part: what is so near of the rest is where they touch
 OFF_SHARE = 0.7     # of the way from there to the handle, that the middle of an arc may be off
 LEAST_SHARE = 0.6   # of that way, for the radius of the arc
@@ -79,7 +80,9 @@ def _may_be_joints(places: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _points(mask: np.ndarray) -> np.ndarray:
-    return np.stack(np.nonzero(mask)[::-1], -1)
+    """The pixels (N, 2) of a mask, every so many of a large one."""
+    points = np.stack(np.nonzero(mask)[::-1], -1)
+    return points[::1 + len(points) // MOST_POINTS]
 
 
 def _on_table(rays: np.ndarray, level: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A part that hangs on the rest of its thing does not leave it: it swings about where it hangs.
 
 A link turns about a joint, and where that is seen below the rest, so is its end. A lid swings up
-from its hinge. The path of the drag tells which of them it is; if neither, the part is shifted.
+from its hinge. Its outline and the drag tell which of them it is; if neither, it is shifted.
 """
 from __future__ import annotations
 
