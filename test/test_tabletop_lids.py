@@ -136,6 +136,22 @@ def is_like(frame: np.ndarray, colour: tuple[int, int, int], levels: float = 1.0
     return np.abs(frame - levels * np.array(colour)).max(-1) < 12
 
 
+def test_a_hand_that_is_marked_goes_where_it_is_dragged_whatever_it_hangs_on() -> None:
+    arm, hand = np.zeros((2, SIDE, SIDE), bool)
+    arm[:60, 60:70], hand[52:66, 56:74] = True, True
+    picture, things = bare_table(SIDE), (arm | hand).astype(np.int32)
+    picture[arm], picture[hand] = BLACK, BLUE
+    pieces = ThingPieces(np.where(things > 0, 1, 2).astype(np.int32), things, things)
+    of = SeenPicture(picture, pieces, grid((SIDE, SIDE)), np.zeros((SIDE, SIDE), bool),
+                     np.tile(np.eye(2, 3), (3, 1, 1)), Backdrop.of(picture, pieces, painted), {})
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=SIZE, stamp_ns=0,
+        handles=(DragHandle(path_px=np.array([(65.0, 62.0), (80.0, 58.0)]), mask=hand),))
+    *_, command = grasped(of, picture, command, lambda *_: hand, is_real=True, view=VIEW)
+    handle, = command.handles
+    assert handle.operation is Operation.TRANSLATE and handle.hinge is None
+
+
 @dataclass(frozen=True)
 class Bars:
     """Two bars on the table, of which one turns below the round end of the other; angle: rad."""

@@ -49,7 +49,9 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
     command = with_regions(
         replace(command, handles=tuple(handles)), frame,
         lambda picture, *points_px: _without_others(things, grow(picture, *points_px)))
-    command = swing_parts(command, frame, things, view)
+    # A hand that is marked hangs on its arm, which is the robot's to move.
+    jointed = np.where(seen.shows(seen.pieces.arms) > 0, 0, things)
+    command = swing_parts(command, frame, jointed, view)
     seen = _with_rest_behind(seen, frame, command, things)
     if is_real:
         command = _with_hidden(seen, command)
