@@ -39,11 +39,11 @@ class RegionFinder:
         return replace(handle, outline=await self._touched(picture, (handle.path[0], *centre)))
 
     async def find(self, request: RegionRequest) -> Points:
-        """What a stroke covers, or touches."""
+        """What a stroke means, or touches."""
         if request.radius_px is None:
             return await self._touched(request.picture, request.stroke[:1])
-        find = functools.partial(
-            brushed_outline, request.stroke, radius_px=request.radius_px, size=request.picture.size)
+        kept = self._albums[request.picture.stream].find(request.picture.stamp_ns)
+        find = functools.partial(_find_painted, request, kept)
         return await asyncio.get_running_loop().run_in_executor(self._thread, find)
 
     async def _touched(self, picture: Picture, points: Points) -> Points:
@@ -64,6 +64,13 @@ class RegionFinder:
 def _find_nothing() -> None:
     """Read the weights, start the threads: the first touch is answered as soon as the rest."""
     touched_outline(np.zeros((64, 64, 3), np.uint8), ((32.0, 32.0),))
+
+
+def _find_painted(request: RegionRequest, kept: Jpeg | None) -> Points:
+    assert request.radius_px is not None
+    return brushed_outline(
+        request.stroke, radius_px=request.radius_px, size=request.picture.size,
+        picture=None if kept is None else kept.pixels())
 
 
 def _find(picture: Jpeg, points: Points) -> Points:

@@ -91,7 +91,7 @@ def _race(window: np.ndarray, at: tuple[int, int], inner: np.ndarray) -> np.ndar
     size = (max(round(w * shrink), 1), max(round(h * shrink), 1))
     small = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
     point = ((np.array(at) + 0.5) * size / (w, h)) - 0.5
-    colours = _lab(small)
+    colours = lab(small)
 
     steps_x = np.linalg.norm(np.diff(colours, axis=1), axis=-1)
     steps_y = np.linalg.norm(np.diff(colours, axis=0), axis=-1)
@@ -99,12 +99,12 @@ def _race(window: np.ndarray, at: tuple[int, int], inner: np.ndarray) -> np.ndar
     rim = _rim(size[::-1], inner)
     touched = _disc(size[::-1], point, max(SEED_SHARE * size[1], 1.2))
     # A touch on an outline means the thing, not the table beside it: what is far from the rim.
-    remoteness = _spread(rim, *costs)
+    remoteness = spread(rim, *costs)
     touched &= remoteness >= HALFWAY * remoteness[touched].max()
     alike = np.linalg.norm(colours - np.median(colours[touched], axis=0), axis=-1) < SAME_COLOUR
     if (rim & alike).sum() < 0.5 * rim.sum():
         rim &= ~alike  # the object itself goes on beyond the window
-    won = _spread(touched, *costs) < _spread(rim, *costs)
+    won = spread(touched, *costs) < spread(rim, *costs)
 
     across = np.concatenate([steps_x[won[:, 1:] != won[:, :-1]], steps_y[won[1:] != won[:-1]]])
     if across.size == 0 or across.mean() < WEAKEST_OUTLINE:
@@ -113,7 +113,7 @@ def _race(window: np.ndarray, at: tuple[int, int], inner: np.ndarray) -> np.ndar
     return cv2.resize(won.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
-def _spread(sources: np.ndarray, cost_x: np.ndarray, cost_y: np.ndarray) -> np.ndarray:
+def spread(sources: np.ndarray, cost_x: np.ndarray, cost_y: np.ndarray) -> np.ndarray:
     """The cheapest way (h, w) to each pixel from any source, stepping to the four neighbours.
 
     cost_x (h, w - 1), cost_y (h - 1, w): of a step between neighbours. A whole row is walked at
@@ -135,7 +135,7 @@ def _spread(sources: np.ndarray, cost_x: np.ndarray, cost_y: np.ndarray) -> np.n
     return price
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
+def lab(rgb: np.ndarray) -> np.ndarray:
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab)
     return cv2.GaussianBlur(lab, (0, 0), BLUR_PX)
 

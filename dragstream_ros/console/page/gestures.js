@@ -127,6 +127,7 @@ export class Gestures {
     const handle = this.regionHandle;
     if (!handle) return this.touched(this.drag.grab(point, centre));
     this.regionHandle = null;
+    this.drag.startedMs = performance.now();    // marking it was none of the drag
     Object.assign(handle, {path: [point], centre});
     this.drag.change();
     return handle;

@@ -99,7 +99,8 @@ function onOutlines(message) {
   const drag = [gestures.drag, gestures.last].find((one) => one?.number === message.number);
   if (drag && !drag.id) {
     drag.id = message.drag_id;
-    status.await(drag.id, drag.isEdit ? performance.now() : drag.startedMs);
+    if (drag.isEdit) drag.startedMs = performance.now();
+    status.await(drag);
   }
   gestures.outlined(message);
 }

@@ -14,21 +14,21 @@ export class Status {
     this.numbers = null;
     this.problemUntilMs = 0;
     this.isOpen = false;
-    this.awaited = null;    // {number, ms}: a drag whose first predicted frame is still to come
+    this.awaited = null;    // a drag whose first predicted frame is still to come
     this.responseSecs = null;
   }
 
   sawPicture({stream, drag_id: dragId}) {
     if (stream === 'camera') this.cameraMs.push(performance.now());
     if (dragId && dragId === this.awaited?.id) {
-      this.responseSecs = (performance.now() - this.awaited.ms) / 1000;
+      this.responseSecs = (performance.now() - this.awaited.startedMs) / 1000;
       this.awaited = null;
     }
   }
 
   // A drag has begun; the time until the first frame predicted with it is measured.
-  await(id, ms) {
-    this.awaited = {id, ms};
+  await(drag) {
+    this.awaited = drag;
   }
 
   predicted(numbers) {
