@@ -17,6 +17,7 @@ from console_harness import (  # noqa: E402
 )
 from predictor_harness import stamp_of  # noqa: E402
 
+from dragstream_ros.masks.brushed_region import RIM_PX  # noqa: E402
 from dragstream_ros.msg import Drag, DragHandle, PredictionInfo  # noqa: E402
 
 pytest_plugins = 'console_harness'
@@ -191,8 +192,9 @@ def test_what_is_painted_over_is_what_is_dragged(hand):
     hand.drag((60, 30), (60, 60))
     hand.sent(Drag.END)
     [handle] = hand.newest().handles
+    # Up to an outline next to the paint's rim, of which the scene has many.
     assert corners(handle) == pytest.approx(
-        (40 - radius, 30 - radius, 80 + radius, 30 + radius), abs=1.1)
+        (40 - radius, 30 - radius, 80 + radius, 30 + radius), abs=1.1 + RIM_PX)
 
 
 def test_keys_alone_drag_and_take_back(hand):
