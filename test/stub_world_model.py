@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dragstream_ros.core.drag import DragCommand, Pose, poses_at, position_at
+from dragstream_ros.core.drag import DragCommand, poses_at, position_at
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 IMAGE_SIZE = (64, 64)

@@ -13,7 +13,6 @@ from dragstream_ros.core.drag import (
     DragHandle,
     DragMode,
     Operation,
-    Pose,
     advance,
     is_noop,
     n_segments,
@@ -24,6 +23,7 @@ from dragstream_ros.core.drag import (
     shift,
 )
 from dragstream_ros.core.hinge import Hinge
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.table_view import TableView, seen_in
 
 FAR, NEAR = TableView(horizon=-0.5), TableView(horizon=0.5)

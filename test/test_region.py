@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from dragstream_ros.core.arm import Arm, within_rims
-from dragstream_ros.core.drag import DragHandle, Pose
+from dragstream_ros.core.drag import DragHandle
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.region import (
     CellPose,
     dilate,

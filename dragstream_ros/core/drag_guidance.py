@@ -20,8 +20,9 @@ from dragstream_ros.core.distribution_rectification import (
     DistributionRectificationConfig,
     DistributionRectifier,
 )
-from dragstream_ros.core.drag import DragCommand, DragMode, Pose, n_segments, poses_at
+from dragstream_ros.core.drag import DragCommand, DragMode, n_segments, poses_at
 from dragstream_ros.core.frequency_selection import FrequencySelectionConfig, low_pass
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.world_model import Conditions, Tap, WorldModel
 
 

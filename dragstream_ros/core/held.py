@@ -21,10 +21,10 @@ from dragstream_ros.core.drag import (
     DragHandle,
     DragMode,
     Operation,
-    Pose,
     poses_at,
 )
 from dragstream_ros.core.lid import Lid
+from dragstream_ros.core.pose import Pose
 
 # The region (H, W) bool around one or more points (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[..., np.ndarray]

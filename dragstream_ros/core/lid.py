@@ -10,8 +10,8 @@ import torch
 
 from dragstream_ros.core import region
 from dragstream_ros.core.body import Body
-from dragstream_ros.core.drag import levered
 from dragstream_ros.core.hinge import Hinge
+from dragstream_ros.core.pose import levered
 from dragstream_ros.core.region import CellPose, Window
 
 MOST_STRETCHED = 1.6    # a face is drawn as it was seen

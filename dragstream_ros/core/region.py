@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional
 
 from dragstream_ros.core.arm import Arm
-from dragstream_ros.core.drag import DragHandle, Pose, levered, resize_points
+from dragstream_ros.core.drag import DragHandle, resize_points
+from dragstream_ros.core.pose import Pose, levered
 
 
 @dataclass(frozen=True, kw_only=True)

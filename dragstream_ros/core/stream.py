@@ -16,7 +16,6 @@ import numpy as np
 from dragstream_ros.core.drag import (
     DragCommand,
     DragMode,
-    Pose,
     advance,
     is_noop,
     poses_at,
@@ -25,6 +24,7 @@ from dragstream_ros.core.drag import (
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
 from dragstream_ros.core.memory import within_memory
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.real_past import RealPast
 from dragstream_ros.core.rollout import ChunkPredictor, Control, Rollout, Stopwatch, latent_drift
 from dragstream_ros.core.table_view import seen_in

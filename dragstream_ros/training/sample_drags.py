@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from dragstream_ros.core.body import Body
-from dragstream_ros.core.drag import Pose
 from dragstream_ros.core.drag_maps import N_PLANES, drag_maps
 from dragstream_ros.core.held import Held
+from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.region import dilate, disc
 from dragstream_ros.training.episodes import Episode, Tracks
 
