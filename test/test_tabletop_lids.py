@@ -194,6 +194,21 @@ def test_a_link_turns_about_its_joint_however_the_drag_is_drawn(drawn, off_px) -
     assert handle.hidden is not None and (handle.hidden & rest).sum() > 0.9 * handle.hidden.sum()
 
 
+@pytest.mark.parametrize('horizon', [0.3, 0.45, 0.49])
+def test_a_part_at_the_horizon_or_above_is_shifted_or_swung_but_never_lost(horizon) -> None:
+    view, lid, body = TableView(horizon=horizon, tilt_deg=20), *np.zeros((2, SIDE, SIDE), bool)
+    lid[50:70, 50:80], body[40:90, 48:84] = True, True
+    row = horizon * SIDE - 0.5      # to the pixel, where rays are level
+    for path in ([(63.5, row), (63.5, row - 9)], [(63.5, row + 3), (70.0, row - 9), (75.0, row)]):
+        command = DragCommand(
+            drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=SIZE, stamp_ns=0,
+            handles=(DragHandle(path_px=np.array(path), mask=lid),))
+        with np.errstate(divide='raise', invalid='raise'):
+            handle, = swing_parts(command, bare_table(SIDE), body.astype(np.int32), view).handles
+        assert handle.centre_px is None or np.isfinite(handle.centre_px).all()
+        assert handle.hinge is None or np.isfinite(handle.hinge.foot_px).all()
+
+
 def is_blue(frame: np.ndarray) -> np.ndarray:
     return (frame[..., 2] > 1.5 * frame[..., 0]) & (frame[..., 2] > 60)
 

@@ -68,9 +68,11 @@ def _find_nothing() -> None:
 
 def _find_painted(request: RegionRequest, kept: Jpeg | None) -> Points:
     assert request.radius_px is not None
+    size, picture = request.picture.size, None if kept is None else kept.pixels()
+    if picture is not None and picture.shape[1::-1] != size:    # the page says something else
+        picture = None
     return brushed_outline(
-        request.stroke, radius_px=request.radius_px, size=request.picture.size,
-        picture=None if kept is None else kept.pixels())
+        request.stroke, radius_px=request.radius_px, size=size, picture=picture)
 
 
 def _find(picture: Jpeg, points: Points) -> Points:

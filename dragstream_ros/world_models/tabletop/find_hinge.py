@@ -35,9 +35,10 @@ def find_hinge(path_px: np.ndarray, lid: np.ndarray,
     rim, path = view.rays(rim_px, size), view.rays(path_px, size)
     tried = [_Tried.of(path, rim, along, to_hinge)
              for along in _directions() for to_hinge in _beside(rim, path[0], along)]
-    found = min((one for one in tried if one is not None), key=lambda one: one.cost, default=None)
-    if found is None or found.cost > WORST:
+    likely = [one for one in tried if one is not None and one.cost <= WORST]
+    if not likely:
         return None
+    found = min(likely, key=lambda one: one.cost)
     hinge = found.hinge(lid, view)
     return found.hinge(hinge.face(lid), view), found.cost
 

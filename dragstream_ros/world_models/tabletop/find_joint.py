@@ -42,10 +42,14 @@ def find_joint(path_px: np.ndarray, part: np.ndarray, rest: np.ndarray,
     size, near = (rest.shape[1], rest.shape[0]), grown(part, TOUCH_PX) & rest
     if not near.any():
         return None
-    level = view.rays(path_px[:1], size)[0, 2]
-    path, own, below, touch = (
-        _on_table(view.rays(points, size), level)
-        for points in (path_px, _points(part), _points(rest), _points(near)))
+    rays, *regions = (view.rays(points, size) for points in (
+        path_px, _points(part), _points(rest), _points(near)))
+    # What is at the horizon, or above, is nowhere on the table.
+    regions = [region[region[:, 2] < 0] for region in regions]
+    if (rays[:, 2] >= 0).any() or not all(map(len, regions)):
+        return None
+    level = rays[0, 2]
+    path, own, below, touch = (_on_table(of, level) for of in (rays, *regions))
     centre, strays = _arc_about(touch.mean(0), path)
     may_be, unlikely_px = _may_be_joints(below, own)
     if may_be.any():
