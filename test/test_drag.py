@@ -22,6 +22,7 @@ from dragstream_ros.core.drag import (
     resize_points,
     shift,
 )
+from dragstream_ros.core.grasp import Grasp
 from dragstream_ros.core.hinge import Hinge
 from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.table_view import TableView, seen_in
@@ -310,7 +311,7 @@ HINGE = Hinge(      # along row 40; a lid over it that lies 20 px down
 
 
 def test_what_swings_about_a_hinge_takes_the_share_of_the_shift_that_it_is_away_from_there():
-    lid = handle((50, 56), (55, 36), hinge=HINGE)
+    lid = handle((50, 56), (55, 36), grasp=Grasp(hinge=HINGE))
     pose = pose_at(lid, 1.0, 1.0)
     np.testing.assert_allclose(pose.apply(np.array([(50.0, 56.0), (50.0, 48.0), (20.0, 40.0)])),
                                [(55, 36), (52.5, 38), (20, 40)])
@@ -320,15 +321,8 @@ def test_what_swings_about_a_hinge_takes_the_share_of_the_shift_that_it_is_away_
 
 
 def test_a_lid_that_is_seen_from_its_edge_can_be_swung_back():
-    pose = pose_at(handle((50, 56), (50, 40), hinge=HINGE), 1.0, 1.0)
+    pose = pose_at(handle((50, 56), (50, 40), grasp=Grasp(hinge=HINGE)), 1.0, 1.0)
     assert np.isfinite(pose.back().apply(np.array([50.0, 41.0]))).all()
-
-
-def test_a_hinge_goes_along_with_a_thing_that_has_moved_by_itself():
-    lid = command(handle((50, 56), (55, 36), hinge=HINGE), image_size=(100, 80))
-    moved = shift(lid, [np.array([4.0, -3.0])]).handles[0]
-    np.testing.assert_allclose(moved.hinge.foot_px, (54, 37))
-    assert moved.hinge.opening((100, 80)).sum() == HINGE.opening((100, 80)).sum() == 31 * 21
 
 
 def test_a_lid_shows_its_upper_face_until_it_has_passed_the_line_of_sight():

@@ -152,7 +152,7 @@ def test_what_stands_on_a_table_keeps_its_sides_below_its_top_when_it_is_turned(
         shown = np.where(frame.any(-1, keepdims=True), frame, 100)
         return int((np.abs(shown - expected).max(-1) > 40).sum())
 
-    flat = replace(command, handles=(replace(command.handles[0], horizon_px=None),))
+    flat = replace(command, handles=(command.handles[0].grasped(horizon_px=None),))
     assert unlike(command) < (0.25 if striped else 0.2) * where.sum()    # rims
     assert unlike(flat) > (1.5 if striped else 2) * unlike(command)
 

@@ -66,8 +66,8 @@ def is_all(pixels: np.ndarray, colour: tuple[int, int, int]) -> bool:
 def test_what_is_dragged_from_below_an_arm_is_whole() -> None:
     of = below_an_arm()
     frame, handle = dragged(of, of.pieces.things == 1, [(33.0, 40.0), (73.0, 40.0)])
-    assert handle.hidden is not None and np.array_equal(
-        handle.hidden, mask_of(np.s_[30:42, 38:42]))
+    assert handle.grasp.hidden is not None and np.array_equal(
+        handle.grasp.hidden, mask_of(np.s_[30:42, 38:42]))
     assert is_all(frame[32:52, 72:88], RED) and is_all(frame[:40, 39:41], BLACK)
     assert is_all(frame[32:52, 31:37], TABLE)
 
@@ -85,7 +85,7 @@ def test_what_an_arm_carries_is_dragged_as_it_is_seen() -> None:
     things[28:56, 28:30] = things[28:56, 50:52] = things[54:56, 30:50] = 2      # all around it
     of = replace(of, pieces=replace(of.pieces, things=things, arms=things * (things == 2)))
     _, handle = dragged(of, things == 1, [(33.0, 40.0), (73.0, 40.0)])
-    assert handle.hidden is None
+    assert handle.grasp.hidden is None
 
 
 def test_a_region_has_nothing_of_a_neighbour_but_all_of_what_it_has_most_of() -> None:
@@ -95,6 +95,29 @@ def test_a_region_has_nothing_of_a_neighbour_but_all_of_what_it_has_most_of() ->
     touched = (things == 1) | (things == 2) | mask_of(np.s_[30:54, 54:56])
     _, handle = dragged(seen(picture, things), touched, [(40.0, 40.0), (40.0, 70.0)])
     assert handle.mask is not None and np.array_equal(handle.mask, np.isin(things, (1, 2)))
+
+
+def test_who_touches_both_colours_of_a_thing_holds_all_of_it() -> None:
+    picture, things = bare_table(SIDE), mask_of(np.s_[36:49, 26:59]).astype(np.int32)
+    left, right = mask_of(np.s_[36:49, 26:42]), mask_of(np.s_[36:49, 42:59])
+    picture[left], picture[right] = RED, BLUE
+    of = seen(picture, things)
+
+    def its_colour(_: np.ndarray, *points_px: np.ndarray) -> np.ndarray:
+        return left if points_px[0][0] < 42 else right
+
+    paths = ([(30.0, 42.0), (42.0, 30.0)], [(54.0, 42.0), (42.0, 54.0)])
+    command = DragCommand(
+        drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(SIDE, SIDE), stamp_ns=0,
+        handles=tuple(DragHandle(path_px=np.array(path)) for path in paths))
+    _, _, command = grasped(of, of.picture, command, its_colour, is_real=True, view=None)
+    assert all(np.array_equal(handle.mask, things > 0) for handle in command.handles)
+    assert command.handles[0].grasp.grip is command.handles[1].grasp.grip is not None
+    marked = replace(command, handles=tuple(
+        DragHandle(path_px=np.array(path), mask=half)
+        for path, half in zip(paths, (left, right))))
+    _, _, apart = grasped(of, of.picture, marked, its_colour, is_real=True, view=None)
+    assert all(handle.grasp.grip is None for handle in apart.handles)
 
 
 def two_links() -> tuple[SeenPicture, np.ndarray]:
@@ -126,7 +149,7 @@ def test_what_a_lid_was_in_front_of_is_more_of_its_box() -> None:
     picture[box], picture[lid] = RED, BLUE
     things[box | lid] = 1
     frame, handle = dragged(seen(picture, things), lid, [(45.0, 40.0), (45.0, 10.0)])
-    assert handle.operation is Operation.TRANSLATE and handle.hidden is None
+    assert handle.operation is Operation.TRANSLATE and handle.grasp.hidden is None
     assert is_all(frame[42:68, 32:58], RED) and is_all(frame[32:38, 40:50], TABLE)
     assert is_all(frame[2:18, 40:50], BLUE)
 

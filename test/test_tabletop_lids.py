@@ -149,7 +149,7 @@ def test_a_hand_that_is_marked_goes_where_it_is_dragged_whatever_it_hangs_on() -
         handles=(DragHandle(path_px=np.array([(65.0, 62.0), (80.0, 58.0)]), mask=hand),))
     *_, command = grasped(of, picture, command, lambda *_: hand, is_real=True, view=VIEW)
     handle, = command.handles
-    assert handle.operation is Operation.TRANSLATE and handle.hinge is None
+    assert handle.operation is Operation.TRANSLATE and handle.grasp.hinge is None
 
 
 @dataclass(frozen=True)
@@ -189,9 +189,10 @@ def test_a_link_turns_about_its_joint_however_the_drag_is_drawn(drawn, off_px) -
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=SIZE, stamp_ns=0,
         handles=(DragHandle(path_px=drawn(path), mask=link),))
     handle, = swing_parts(command, picture, things, VIEW).handles
-    assert handle.operation is Operation.ROTATE and handle.hinge is None
+    assert handle.operation is Operation.ROTATE and handle.grasp.hinge is None
     assert np.linalg.norm(handle.centre_px - bars.way(0, 0)) < off_px
-    assert handle.hidden is not None and (handle.hidden & rest).sum() > 0.9 * handle.hidden.sum()
+    hidden = handle.grasp.hidden
+    assert hidden is not None and (hidden & rest).sum() > 0.9 * hidden.sum()
 
 
 @pytest.mark.parametrize('horizon', [0.3, 0.45, 0.49])
@@ -206,7 +207,7 @@ def test_a_part_at_the_horizon_or_above_is_shifted_or_swung_but_never_lost(horiz
         with np.errstate(divide='raise', invalid='raise'):
             handle, = swing_parts(command, bare_table(SIDE), body.astype(np.int32), view).handles
         assert handle.centre_px is None or np.isfinite(handle.centre_px).all()
-        assert handle.hinge is None or np.isfinite(handle.hinge.foot_px).all()
+        assert handle.grasp.hinge is None or np.isfinite(handle.grasp.hinge.foot_px).all()
 
 
 def is_blue(frame: np.ndarray) -> np.ndarray:
@@ -216,7 +217,7 @@ def is_blue(frame: np.ndarray) -> np.ndarray:
 def test_a_lid_that_is_opened_stands_up_from_its_box_which_stays_and_is_dark_inside() -> None:
     box = Box(0.3)
     frames, handle = swung(box, OPENS)
-    assert handle.hinge is not None and handle.operation is Operation.TRANSLATE
+    assert handle.grasp.hinge is not None and handle.operation is Operation.TRANSLATE
     frame, lid = frames[-1], box.lid(OPENS[-1])
     # Past the line of sight it is seen from below, in its shade, and as high as it truly is.
     seen = is_blue(frame)
@@ -238,7 +239,7 @@ def test_a_lid_that_is_seen_from_its_edge_is_as_thick_as_a_lid() -> None:
 def test_a_lid_that_is_closed_again_lies_on_its_box() -> None:
     box = Box(-0.3)
     frames, handle = swung(box, CLOSES)
-    assert handle.hinge is not None and handle.hinge.is_open
+    assert handle.grasp.hinge is not None and handle.grasp.hinge.is_open
     lid = box.lid(CLOSES[-1])
     blue = is_blue(frames[-1])
     assert (blue & lid).sum() > 0.8 * lid.sum() and blue.sum() < 1.3 * lid.sum()
@@ -254,7 +255,7 @@ def test_a_lid_swings_up_however_the_drag_is_drawn(drawn) -> None:
             handles=(DragHandle(path_px=drawn(box.path(OPENS)), mask=lid),))
         handle, = swing_parts(command, painted_box(box, 0.0),
                               (box.body() | lid).astype(np.int32), VIEW).handles
-        assert handle.hinge is not None and off_px(handle.hinge, box) < 4.0
+        assert handle.grasp.hinge is not None and off_px(handle.grasp.hinge, box) < 4.0
 
 
 @pytest.mark.parametrize('colours', [
@@ -263,7 +264,7 @@ def test_a_lid_swings_up_however_the_drag_is_drawn(drawn) -> None:
 def test_a_lid_of_any_colours_is_drawn(angles, colours) -> None:
     box = Box(-0.3)
     frames, handle = swung(box, angles, colours=colours)
-    assert handle.hinge is not None
+    assert handle.grasp.hinge is not None
     is_lid = ~is_like(frames[-1], TABLE) & ~is_like(frames[-1], RED)
     assert is_lid[box.lid(angles[-1])].mean() > 0.75
 
@@ -271,4 +272,4 @@ def test_a_lid_of_any_colours_is_drawn(angles, colours) -> None:
 def test_where_nobody_knows_how_the_camera_looks_a_lid_is_shifted() -> None:
     for view in (None, TableView(horizon=-1.9)):
         _, handle = swung(Box(0.3), OPENS, view)
-        assert handle.hinge is None
+        assert handle.grasp.hinge is None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from dragstream_ros.core.hinge import Hinge
+from dragstream_ros.core.grasp import Grasp
 from dragstream_ros.core.pose import Pose
-from dragstream_ros.core.sides import Sides
 from dragstream_ros.errors import DragStreamError, ErrorCode
 
 NOOP_BELOW_PX = 0.5
@@ -47,12 +47,7 @@ class DragHandle:
         of turn for ROTATE), arriving at the command's duration.
     mask: (H, W) bool, the region at command time; None: a disc of radius_px around path_px[0], and
         without a radius what stands out there in the picture.
-    horizon_px: the row where the plane ends that things lie on: a TRANSLATE makes grow what comes
-        nearer, a ROTATE turns what stands there. None: not known; it is a flat cut-out.
-    flatness: height over width of a circle of that plane around centre_px, in (0, 1].
-    hidden: (H, W) bool, what else there is of it in the picture, behind what stays; or None.
-    sides: of what stands; None: as it looks.
-    hinge: about which a TRANSLATE swings it, as a lid; None: all of it goes the same way.
+    grasp: what the model finds out about what is held; nobody sends it.
     """
 
     path_px: np.ndarray
@@ -61,11 +56,11 @@ class DragHandle:
     centre_px: np.ndarray | None = None
     mask: np.ndarray | None = None
     radius_px: float | None = None
-    horizon_px: float | None = None
-    flatness: float = 1.0
-    hidden: np.ndarray | None = None
-    sides: Sides | None = None
-    hinge: Hinge | None = None
+    grasp: Grasp = Grasp()
+
+    def grasped(self, **found: Any) -> DragHandle:
+        """The same with more known of its grasp."""
+        return replace(self, grasp=replace(self.grasp, **found))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,19 +90,25 @@ def resize_points(
 
 def pose_at(handle: DragHandle, t_secs: float, duration_secs: float) -> Pose:
     """The pose asked of the handle t_secs after the command; after its path's end, the end pose."""
-    times_secs = _arrival_times(handle, duration_secs)
+    times_secs, grasp = arrival_times(handle, duration_secs), handle.grasp
+    if grasp.grip is not None and grasp.hinge is None:
+        centre_px, shift_px = grasp.grip.centre_px, grasp.grip.shift_px(t_secs)
+        return Pose(delta_px=shift_px, angle_rad=grasp.grip.angle_rad(t_secs, grasp.flatness),
+                    scale=_growth(centre_px, shift_px, grasp.horizon_px), centre_px=centre_px,
+                    flatness=grasp.flatness)
     if handle.operation == Operation.ROTATE:
         angle = float(np.interp(t_secs, times_secs, _cumulated(_turns(handle))))
         return Pose(delta_px=np.zeros(2), angle_rad=angle, centre_px=handle.centre_px,
-                    flatness=handle.flatness)
+                    flatness=grasp.flatness)
     grabbed = handle.path_px[0]
-    position = np.array([np.interp(t_secs, times_secs, axis) for axis in handle.path_px.T])
-    if handle.hinge is not None:
-        return Pose(delta_px=position - grabbed, lever=handle.hinge.lever(grabbed))
-    if handle.horizon_px is None:
-        return Pose(delta_px=position - grabbed)
-    scale = _growth(grabbed[1], position[1], handle.horizon_px)
-    return Pose(delta_px=position - grabbed, scale=scale, centre_px=grabbed)
+    shift_px = np.array(
+        [np.interp(t_secs, times_secs, axis) for axis in handle.path_px.T]) - grabbed
+    if grasp.hinge is not None:
+        return Pose(delta_px=shift_px, lever=grasp.hinge.lever(grabbed))
+    if grasp.horizon_px is None:
+        return Pose(delta_px=shift_px)
+    return Pose(delta_px=shift_px, scale=_growth(grabbed, shift_px, grasp.horizon_px),
+                centre_px=grabbed)
 
 
 def poses_at(command: DragCommand, times_secs: np.ndarray) -> list[list[Pose]]:
@@ -211,7 +212,7 @@ def _validate_handle(handle: DragHandle, image_size: tuple[int, int], name: str)
         ErrorCode.DRAG_INVALID,
         f'{name} has a path of shape {path_px.shape}; it must be (N, 2).',
     )
-    numbers = (path_px, handle.radius_px, handle.times_secs, handle.centre_px, handle.horizon_px)
+    numbers = (path_px, handle.radius_px, handle.times_secs, handle.centre_px)
     _require(
         all(np.isfinite(x).all() for x in numbers if x is not None),
         ErrorCode.DRAG_NOT_FINITE,
@@ -282,7 +283,7 @@ def _inside(points_px: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
 
 
 def _advance(handle: DragHandle, t_secs: float, duration_secs: float) -> DragHandle:
-    times_secs = _arrival_times(handle, duration_secs)
+    times_secs = arrival_times(handle, duration_secs)
     pose = pose_at(handle, t_secs, duration_secs)
     ahead = times_secs > t_secs
     return replace(
@@ -303,9 +304,8 @@ def _shift(handle: DragHandle, delta_px: np.ndarray, duration_secs: float) -> Dr
         handle,
         path_px=handle.path_px + share[:, None] * delta_px,
         # Bending a path changes its lengths; the arrival times stay as the operator gave them.
-        times_secs=_arrival_times(handle, duration_secs),
+        times_secs=arrival_times(handle, duration_secs),
         centre_px=None if handle.centre_px is None else handle.centre_px + delta_px,
-        hinge=None if handle.hinge is None else handle.hinge.moved(delta_px),
         mask=_moved(handle.mask, Pose(delta_px=delta_px)),
     )
 
@@ -324,7 +324,7 @@ def _moved(mask: np.ndarray | None, pose: Pose) -> np.ndarray | None:
     return moved
 
 
-def _arrival_times(handle: DragHandle, duration_secs: float) -> np.ndarray:
+def arrival_times(handle: DragHandle, duration_secs: float) -> np.ndarray:
     """When each way-point (N,) is reached, in seconds after the command."""
     if handle.times_secs is not None:
         return np.asarray(handle.times_secs, np.float64)
@@ -337,17 +337,16 @@ def _arrival_times(handle: DragHandle, duration_secs: float) -> np.ndarray:
 
 def _turns(handle: DragHandle) -> np.ndarray:
     """Signed angle (N - 1,) from each arm to the next, each at most half a circle."""
-    arms = (handle.path_px - handle.centre_px) / (1.0, handle.flatness)
+    arms = (handle.path_px - handle.centre_px) / (1.0, handle.grasp.flatness)
     angles = np.arctan2(arms[:, 1], arms[:, 0])
     return np.pi - np.mod(np.pi - np.diff(angles), 2.0 * np.pi)
 
 
-def _growth(grabbed_y_px: float, y_px: float, horizon_px: float) -> float:
-    """How much larger a thing of the plane looks in row y_px than where it was grabbed."""
-    below_px = grabbed_y_px - horizon_px
-    if below_px <= 0.0:     # in the sky
+def _growth(grabbed_px: np.ndarray, shift_px: np.ndarray, horizon_px: float | None) -> float:
+    """How much larger a thing of the plane looks after a shift; 1 where the plane is not known."""
+    if horizon_px is None or grabbed_px[1] <= horizon_px:   # or in the sky
         return 1.0
-    return max((y_px - horizon_px) / below_px, SMALLEST_SCALE)
+    return max(1.0 + float(shift_px[1]) / float(grabbed_px[1] - horizon_px), SMALLEST_SCALE)
 
 
 def _cumulated(steps: np.ndarray) -> np.ndarray:

@@ -23,9 +23,11 @@ from dragstream_ros.core.drag import (
     Operation,
     poses_at,
 )
+from dragstream_ros.core.join_handles import one_of_each
 from dragstream_ros.core.lid import Lid
 from dragstream_ros.core.pose import Pose
 
+LEAST_TURN_RAD = np.radians(3)  # less is how hands shake
 # The region (H, W) bool around one or more points (x, y) of an (H, W, 3) uint8 RGB picture.
 Grow = Callable[..., np.ndarray]
 
@@ -73,20 +75,21 @@ class Held:
     @classmethod
     def of(cls, command: DragCommand, picture: np.ndarray, times_secs: np.ndarray) -> Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
-        size = command.image_size
+        command, size = one_of_each(command), command.image_size
         start, *poses = poses_at(command, times_secs)
         masks, hidden = [], []
         bodies: list[Body] = []
         for handle in command.handles:
             masks.append(region.handle_region(handle, image_size=size, latent_size=size))
-            hidden.append(torch.zeros_like(masks[-1]) if handle.hidden is None
-                          else torch.from_numpy(handle.hidden))
+            grasp = handle.grasp
+            hidden.append(torch.zeros_like(masks[-1]) if grasp.hidden is None
+                          else torch.from_numpy(grasp.hidden))
             seen = (picture, masks[-1], handle.path_px[0], hidden[-1])
-            if handle.hinge is not None:
-                bodies.append(Lid.on(handle.hinge, *seen))
+            if grasp.hinge is not None:
+                bodies.append(Lid.on(grasp.hinge, *seen))
             # Without a horizon nobody knows from where the camera looks.
-            elif handle.operation is Operation.ROTATE and handle.horizon_px is not None:
-                bodies.append(Body.standing(*seen, handle.sides))
+            elif _turns(handle) and grasp.horizon_px is not None:
+                bodies.append(Body.standing(*seen, grasp.sides))
             else:
                 bodies.append(Body.flat(*seen))
         frozen = None if command.frozen is None else torch.from_numpy(command.frozen)
@@ -152,3 +155,11 @@ class Held:
         """A pose of its picture's pixels."""
         size = (self.picture.shape[1], self.picture.shape[0])
         return region.to_cells(pose, image_size=size, latent_size=size)
+
+
+def _turns(handle: DragHandle) -> bool:
+    """Is it turned, by itself or by all handles on its thing?"""
+    grip = handle.grasp.grip
+    if grip is None:
+        return handle.operation is Operation.ROTATE
+    return grip.most_turned_rad(handle.grasp.flatness) >= LEAST_TURN_RAD

@@ -7,7 +7,7 @@ large as its own distance from the hinge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,7 +83,3 @@ class Hinge:
         along, away = np.moveaxis(places @ np.linalg.pinv(axes).T, -1, 0)
         is_beside = (along >= self.width_px[0]) & (along <= self.width_px[1])
         return np.asarray(is_beside & (away >= 0) & (away <= self.reach_px))
-
-    def moved(self, delta_px: np.ndarray) -> Hinge:
-        """The hinge of a thing that has moved by itself."""
-        return replace(self, foot_px=self.foot_px + delta_px)

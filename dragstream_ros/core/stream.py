@@ -23,6 +23,7 @@ from dragstream_ros.core.drag import (
 )
 from dragstream_ros.core.drag_guidance import DragGuidance, DragGuidanceConfig, Reference
 from dragstream_ros.core.held import Grow, with_regions
+from dragstream_ros.core.join_handles import join_handles
 from dragstream_ros.core.memory import within_memory
 from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.real_past import RealPast
@@ -260,7 +261,7 @@ class DragStream:
         if self._grow is not None:
             grasp = getattr(self.world_model, 'grasp', None)
             if grasp is None or not self._predictor.holds:
-                command = with_regions(command, frame, self._grow)
+                command = join_handles(with_regions(command, frame, self._grow))
             else:
                 context, frame, command = grasp(context, frame, command, self._grow)
         if self._predictor.holds:

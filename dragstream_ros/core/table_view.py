@@ -88,7 +88,12 @@ def seen_in(view: TableView | None, command: DragCommand) -> DragCommand:
 
 
 def _seen_in(view: TableView, handle: DragHandle, height_px: int) -> DragHandle:
-    seen = replace(handle, horizon_px=view.horizon * height_px - 0.5)
-    if handle.operation is not Operation.ROTATE or handle.centre_px is None:
-        return seen
-    return replace(seen, flatness=view.flatness((float(handle.centre_px[1]) + 0.5) / height_px))
+    grip, centre_px = handle.grasp.grip, handle.centre_px
+    if grip is not None:
+        centre_px = grip.centre_px
+    elif handle.operation is not Operation.ROTATE:
+        centre_px = None
+    return handle.grasped(
+        horizon_px=view.horizon * height_px - 0.5,
+        flatness=1.0 if centre_px is None else view.flatness(
+            (float(centre_px[1]) + 0.5) / height_px))

@@ -11,6 +11,7 @@ import numpy as np
 
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.held import Grow, touched_px, with_regions
+from dragstream_ros.core.join_handles import join_handles, united
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.world_models.tabletop.backdrop import convex, grown
@@ -45,10 +46,11 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
             frame, mask, seen = found
             handle = replace(handle, mask=mask)
         handles.append(handle)
-    things = seen.shows(seen.pieces.things)
+    things, touched = seen.shows(seen.pieces.things), command
     command = with_regions(
         replace(command, handles=tuple(handles)), frame,
         lambda picture, *points_px: _without_others(things, grow(picture, *points_px)))
+    command = join_handles(_as_one_thing(command, touched, things))
     # A hand that is marked hangs on its arm, which is the robot's to move.
     jointed = np.where(seen.shows(seen.pieces.arms) > 0, 0, things)
     command = swing_parts(command, frame, jointed, view)
@@ -74,6 +76,25 @@ def _without_others(things: np.ndarray, region: np.ndarray) -> np.ndarray:
     return region & is_meant[things]
 
 
+def _as_one_thing(command: DragCommand, touched: DragCommand, things: np.ndarray) -> DragCommand:
+    """Handles that touch one thing, which is known, are on all that was found of it by each.
+
+    touched: the command as it came, without regions but those that are meant as they are.
+    """
+    numbers = []
+    for handle in touched.handles:
+        x, y = np.rint(handle.path_px[0]).astype(int)
+        is_marked = handle.mask is not None or handle.radius_px is not None
+        numbers.append(0 if is_marked else int(things[y, x]))
+    handles = []
+    for handle, number in zip(command.handles, numbers, strict=True):
+        if number and numbers.count(number) > 1:
+            handle = replace(handle, mask=united(
+                other for other, its in zip(command.handles, numbers) if its == number))
+        handles.append(handle)
+    return replace(command, handles=tuple(handles))
+
+
 def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
     """What arms hide of whole things, but for those that carry them, or are dragged as well."""
     things, arms = seen.pieces.things, seen.pieces.arms
@@ -81,7 +102,7 @@ def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
     handles = []
     for handle in command.handles:
         number = 0 if handle.mask is None else _whole(things, handle.mask)
-        if number in seen.hidden and handle.hidden is None:
+        if number in seen.hidden and handle.grasp.hidden is None:
             assert handle.mask is not None
             hidden = seen.hidden[number].mask & (arms > 0) & ~handle.mask
             for arm in set(np.unique(arms[hidden])) - {0}:
@@ -89,7 +110,7 @@ def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
                 if (carries(its, handle.mask & (arms == 0), does_rest(its, seen.rests))
                         or any(2 * (mask & its).sum() > mask.sum() for mask in masks)):
                     hidden &= ~its
-            handle = replace(handle, hidden=hidden if hidden.any() else None)
+            handle = handle.grasped(hidden=hidden if hidden.any() else None)
         handles.append(handle)
     return replace(command, handles=tuple(handles))
 
@@ -114,9 +135,9 @@ def _with_rest_behind(seen: SeenPicture, frame: np.ndarray, command: DragCommand
         if not thing or not rest.any():
             continue
         assert handle.mask is not None
-        if handle.hinge is not None:
+        if handle.grasp.hinge is not None:
             box = (things == thing) & ~grown(dragged, RIM_PX)
-            behind, shown = behind_lid(frame, handle.mask, box, handle.hinge)
+            behind, shown = behind_lid(frame, handle.mask, box, handle.grasp.hinge)
             table[behind], sure[behind] = shown[behind], True
         else:
             behind = convex(rest) & grown(handle.mask, RIM_PX)

@@ -53,7 +53,7 @@ def _swung(handle: DragHandle, frame: np.ndarray, thing: np.ndarray, beside: np.
     # Straight from above a lid that swings up looks like one that shrinks.
     lid = find_hinge(handle.path_px, part, view) if view and view.tilt_deg is not None else None
     if lid is not None and (joint is None or _is_lid(lid[1], joint.strays_px, part, rest)):
-        return replace(handle, hinge=lid[0])
+        return handle.grasped(hinge=lid[0])
     if joint is None:
         return handle
     turned = replace(handle, operation=Operation.ROTATE, centre_px=joint.place_px)
@@ -62,7 +62,7 @@ def _swung(handle: DragHandle, frame: np.ndarray, thing: np.ndarray, beside: np.
     sides = Sides.of(frame, thing)
     flat = (1.0, (view or FROM_ABOVE).flatness(joint.place_px[1] / len(part)))
     hidden = _end(frame, part, thing, joint.place_px, flat, sides)
-    return replace(turned, sides=sides, hidden=hidden if hidden.any() else None)
+    return turned.grasped(sides=sides, hidden=hidden if hidden.any() else None)
 
 
 def _is_lid(against_hinge: float, strays_px: float, part: np.ndarray, rest: np.ndarray) -> bool:
