@@ -41,7 +41,7 @@ def test_each_is_a_drag_that_an_operator_could_send(cases):
         assert len(command.handles) == (2 if name == 'two_handles' else 1)
         assert command.mode == (DragMode.EDIT if name == 'edit' else DragMode.ANIMATE)
         assert command.handles[0].operation == (
-            Operation.ROTATE if name == 'rotate' else Operation.TRANSLATE)
+            Operation.ROTATE if name in ('rotate', 'turn_hand') else Operation.TRANSLATE)
 
 
 def test_only_what_is_dragged_moves(cases):
@@ -59,6 +59,17 @@ def test_what_turns_stays_about_its_centre(cases):
     assert arms.max() < 1.6 * arms.min()        # seen at a slant
     middles = [np.argwhere(mask).mean(0) for mask in (case.start_mask, case.future_masks[-1])]
     assert np.linalg.norm(middles[1] - middles[0]) < 0.6 * case.length_px
+
+
+def test_a_hand_turns_and_its_forearm_stays(cases):
+    case = cases['turn_hand']
+    assert case.kind == 'gripper' and case.rest is None and case.centre_px is not None
+    change = np.abs(case.future[-1].astype(int) - case.past[-1]).max(-1)
+    arm = case.start_whole & ~case.start_mask       # but what is near to the palm
+    assert arm.sum() > 20 and np.percentile(change[arm & case.future_whole[-1]], 80) < 12
+    middles = [np.argwhere(mask).mean(0) for mask in (case.start_whole, case.future_whole[-1])]
+    assert np.linalg.norm(middles[1] - middles[0]) < 6
+    assert not case.start_whole[case.future_masks[-1]].all()
 
 
 def test_a_part_that_swings_leaves_the_rest_of_its_thing_where_it_is(cases):

@@ -119,7 +119,9 @@ def poses_at(command: DragCommand, times_secs: np.ndarray) -> list[list[Pose]]:
 
 def position_at(handle: DragHandle, t_secs: float, duration_secs: float) -> np.ndarray:
     """Where the handle point (2,) shall be t_secs after the command."""
-    return pose_at(handle, t_secs, duration_secs).apply(handle.path_px[0])
+    start_px, wrist = handle.path_px[0], handle.grasp.wrist
+    lift_px = np.zeros(2) if wrist is None else wrist.lift_px(start_px)
+    return pose_at(handle, t_secs, duration_secs).apply(start_px + lift_px) - lift_px
 
 
 def n_segments(

@@ -12,6 +12,7 @@ import numpy as np
 from dragstream_ros.core.grip import Grip
 from dragstream_ros.core.hinge import Hinge
 from dragstream_ros.core.sides import Sides
+from dragstream_ros.core.wrist import Wrist
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +24,7 @@ class Grasp:
     hidden: (H, W) bool, what else there is of it in the picture, behind what stays; or None.
     sides: of what stands; None: as it looks.
     hinge: about which a shift swings it, as a lid; None: all of it goes the same way.
+    wrist: of an arm, below which its hand turns; None: all of it does.
     grip: of all the handles that are on this one thing; None: it is the only one.
     """
 
@@ -31,4 +33,5 @@ class Grasp:
     hidden: np.ndarray | None = None
     sides: Sides | None = None
     hinge: Hinge | None = None
+    wrist: Wrist | None = None
     grip: Grip | None = None

@@ -23,6 +23,7 @@ from dragstream_ros.core.drag import (
     Operation,
     poses_at,
 )
+from dragstream_ros.core.hand import Hand
 from dragstream_ros.core.join_handles import one_of_each
 from dragstream_ros.core.lid import Lid
 from dragstream_ros.core.pose import Pose
@@ -87,6 +88,8 @@ class Held:
             seen = (picture, masks[-1], handle.path_px[0], hidden[-1])
             if grasp.hinge is not None:
                 bodies.append(Lid.on(grasp.hinge, *seen))
+            elif grasp.wrist is not None:
+                bodies.append(Hand.on(grasp.wrist, *seen[:3]))
             # Without a horizon nobody knows from where the camera looks.
             elif _turns(handle) and grasp.horizon_px is not None:
                 bodies.append(Body.standing(*seen, grasp.sides))

@@ -18,6 +18,7 @@ from dragstream_ros.core.drag import (
     position_at,
 )
 from dragstream_ros.core.grip import Grip
+from dragstream_ros.core.wrist import Wrist
 
 ALIKE = 0.5             # intersection over union of regions that are of one thing
 STEPS_OF_A_TURN = 32    # that its handle's way is cut into, which is no straight line
@@ -29,10 +30,27 @@ def join_handles(command: DragCommand) -> DragCommand:
     for together in _on_one_thing(handles):
         its = [handles[index] for index in together]
         mask = united(its)
-        grip = _grip(its, command.duration_secs, mask)
+        reaches_in = mask[[0, -1]].any() or mask[:, [0, -1]].any()
+        grip = _grip(its, command.duration_secs, turns=not reaches_in)
         for index in together:
             handles[index] = replace(handles[index], mask=mask).grasped(grip=grip)
     return replace(command, handles=tuple(handles))
+
+
+def on_hand(handles: list[DragHandle], wrist: Wrist, duration_secs: float) -> Grip:
+    """The grip of the handles on one arm, of which the hand turns.
+
+    A single one, a ROTATE, turns it about its axis, as far as it goes round its own centre.
+    """
+    handles = [handle.grasped(grip=None) for handle in handles]
+    if len(handles) > 1:
+        grip = _grip(handles, duration_secs, turns=True)
+        lifts_px = [wrist.lift_px(handle.path_px[0]) for handle in handles]
+        return replace(grip, points_px=grip.points_px + np.array(lifts_px))
+    axis_px = np.broadcast_to(wrist.axis_px, handles[0].path_px.shape)
+    around_px = handles[0].path_px - handles[0].centre_px
+    return Grip(arrival_times(handles[0], duration_secs),
+                np.stack([axis_px, axis_px + around_px], 1))
 
 
 def united(handles: Iterable[DragHandle]) -> np.ndarray:
@@ -69,7 +87,7 @@ def _are_alike(mask: np.ndarray, other: np.ndarray | None) -> bool:
     return other is not None and bool((mask & other).sum() >= ALIKE * (mask | other).sum())
 
 
-def _grip(handles: list[DragHandle], duration_secs: float, mask: np.ndarray) -> Grip:
+def _grip(handles: list[DragHandle], duration_secs: float, *, turns: bool) -> Grip:
     times_secs = np.concatenate([arrival_times(handle, duration_secs) for handle in handles])
     if any(handle.operation is Operation.ROTATE for handle in handles):
         steps = np.linspace(0, times_secs.max(), STEPS_OF_A_TURN + 1)
@@ -77,5 +95,4 @@ def _grip(handles: list[DragHandle], duration_secs: float, mask: np.ndarray) -> 
     times_secs = np.unique(times_secs)
     points_px = [[position_at(handle, float(t), duration_secs) for handle in handles]
                  for t in times_secs]
-    reaches_in = mask[[0, -1]].any() or mask[:, [0, -1]].any()
-    return Grip(times_secs, np.array(points_px), turns=not reaches_in)
+    return Grip(times_secs, np.array(points_px), turns)

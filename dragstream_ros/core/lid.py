@@ -16,7 +16,6 @@ from dragstream_ros.core.region import CellPose, Window
 
 MOST_STRETCHED = 1.6    # a face is drawn as it was seen
 SAME_HUE = 0.97         # cosine between colours
-SAME_PX = 1e-3          # points so near are one
 BRIGHTEST = 0.8         # quantile of what is seen of it from below: its edge has as much light
 EDGE, BELOW = 0.85, 0.6     # levels, in those of the upper face: of its edge, and of the lower face
 UPRIGHT = 0.7           # levels of the upper face when it stands, in those when it lies
@@ -46,7 +45,7 @@ class Lid(Body):
         angle, shown = hinge.angle(now_px), hinge.corners(now_px)
         through = hinge.outwards(angle) * hinge.thick_px * (-1 if was_outside else 1)
         size = self.layer.shape[1:]
-        slab = _covered(np.concatenate([shown, shown + through]), size)
+        slab = region.covered(np.concatenate([shown, shown + through]), size)
         window = _around(slab, region.window_after(self.layer[3] > 0, pose))
         outside, inside = (colour[:, None, None] for colour in self._colours(was_outside))
         # What was seen aslant tells little of a face that is seen in full, and all of its edge.
@@ -56,7 +55,7 @@ class Lid(Body):
                 self.layer, pose, window, self.arm, mode='bicubic').clamp_(0, 1)
         else:
             near = shown if was_outside == is_outside else shown + through
-            cover = slab.minimum(_covered(near, size))[window][None]
+            cover = slab.minimum(region.covered(near, size))[window][None]
             plain = outside if is_outside else inside
             face = torch.cat([plain.expand(3, *cover.shape[1:]), cover])
         if is_outside:
@@ -80,22 +79,6 @@ class Lid(Body):
         alike = own[:, is_alike] if is_alike.any() else own
         bright = alike[:, alike.sum(0) >= alike.sum(0).quantile(BRIGHTEST)]
         return bright.median(1).values, plain
-
-
-def _covered(points_px: np.ndarray, size: tuple[int, ...]) -> torch.Tensor:
-    """The convex hull of a few pixels (n, 2), all of them, (H, W) in 0..1: soft at its edges."""
-    ways = points_px[None] - points_px[:, None]     # from each to each
-    lengths = np.linalg.norm(ways, axis=-1)
-    beside = ways[:, :, None, 0] * ways[:, None, :, 1] - ways[:, :, None, 1] * ways[:, None, :, 0]
-    rows, columns = (torch.arange(length, dtype=torch.float32) for length in size)
-    y, x = torch.meshgrid(rows, columns, indexing='ij')
-    cover = torch.ones_like(x)
-    # An edge is a way that has all points on the same side.
-    for i, j in zip(*np.nonzero((beside >= -1e-6).all(2) & (lengths > SAME_PX)), strict=True):
-        (from_x, from_y), (way_x, way_y) = points_px[i], ways[i, j] / lengths[i, j]
-        inside_px = way_x * (y - from_y) - way_y * (x - from_x)
-        cover = cover.minimum((inside_px + 1).clamp(0, 1))
-    return cover
 
 
 def _lit(angle: float) -> float:

@@ -122,6 +122,7 @@ def warp(map_: torch.Tensor, pose: CellPose) -> torch.Tensor:
     return map_.flatten(-2)[..., index] * seen
 
 
+SAME_PX = 1e-3          # points so near are one
 Window = tuple[slice, slice]
 
 
@@ -168,6 +169,29 @@ def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
         return slice(min(max(first, 0), size), min(max(last, 0), size))
 
     return along(y, h), along(x, w)
+
+
+def covered(points_px: np.ndarray, size: tuple[int, ...]) -> torch.Tensor:
+    """The convex hull of a few pixels (n, 2), all of them, (H, W) in 0..1: soft at its edges."""
+    ways = points_px[None] - points_px[:, None]     # from each to each
+    lengths = np.linalg.norm(ways, axis=-1)
+    beside = ways[:, :, None, 0] * ways[:, None, :, 1] - ways[:, :, None, 1] * ways[:, None, :, 0]
+    rows, columns = (torch.arange(length, dtype=torch.float32) for length in size)
+    y, x = torch.meshgrid(rows, columns, indexing='ij')
+    cover = torch.ones_like(x)
+    # An edge is a way that has all points on the same side.
+    for i, j in zip(*np.nonzero((beside >= -1e-6).all(2) & (lengths > SAME_PX)), strict=True):
+        (from_x, from_y), (way_x, way_y) = points_px[i], ways[i, j] / lengths[i, j]
+        inside_px = way_x * (y - from_y) - way_y * (x - from_x)
+        cover = cover.minimum((inside_px + 1).clamp(0, 1))
+    return cover
+
+
+def moved(points: np.ndarray, pose: CellPose) -> np.ndarray:
+    """Points (..., 2), (x, y) in cells, after the motion."""
+    x, y = torch.from_numpy(points).unbind(-1)
+    x, y = _before(x, y, pose.back())
+    return torch.stack([x, y], -1).numpy()
 
 
 def box_corners(mask: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from dragstream_ros.evaluation.drag_case import (
     left_behind,
 )
 from dragstream_ros.evaluation.drag_score import DragScorer
-from dragstream_ros.evaluation.moved_object import MovedObject, swing, turn_about
+from dragstream_ros.evaluation.moved_object import MovedObject, TurnedHand, swing, turn_about
 from dragstream_ros.masks.known_thing import at_border
 from dragstream_ros.simulation.motion import minimum_jerk
 from dragstream_ros.simulation.scene import TabletopScene
@@ -34,7 +34,7 @@ LEAST_AREA_PX = 60
 VISIBLE_SHARES = (0.6, 1.6)     # area at the end, in start areas
 HIDDEN_SHARE = 0.5      # of an occluded thing, visible at most somewhere on its way
 PUSHED_PX = 2.0         # what is not dragged may go so far
-TURN_RAD = (0.7, 1.6)   # of an object about its middle
+TURN_RAD = (0.7, 1.6)   # of an object about its middle, or a hand about its wrist
 SWING_RAD = (0.5, 1.5)  # of a lid or a link about its hinge
 
 
@@ -299,6 +299,26 @@ def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
                  limb_points=tuple(map(int, own)))
 
 
+def _turn_hand(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
+               motion: Motion) -> Acted | None:
+    """A gripper that holds nothing, by a fingertip, about the point between them."""
+    hands = [thing for thing in _free_things(scene, truth) if thing <= 1]
+    if not hands:
+        return None
+    side = int(rng.choice(hands))
+    middle, _, *tips = np.flatnonzero(truth.point_thing == side)
+    seen = [tip for tip in tips if truth.point_visible[tip]]
+    if not seen:
+        return None
+    world = scene.snapshot()
+    angle = float(rng.choice([-1, 1]) * rng.uniform(*TURN_RAD))
+    world.operator = TurnedHand(
+        world.operator, side, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
+    scene.rewind(world)
+    return Acted(things=(side,), points=(int(rng.choice(seen)),),
+                 centre_px=truth.points_px[middle].astype(np.float64))
+
+
 def _free_things(scene: TabletopScene, truth: Truth) -> list[int]:
     """Grippers and objects that are well seen and do not hold each other."""
     hands = scene.snapshot().operator.hands
@@ -329,4 +349,5 @@ MOTIONS = {
     'edit': Motion(length_px=(10.0, 40.0), act=_shift_one),
     'long': Motion(length_px=(40.0, 80.0), act=_shift_one),
     'through_occlusion': Motion(length_px=(12.0, 64.0), act=_shift_under_an_arm),
+    'turn_hand': Motion(length_px=(4.0, 40.0), act=_turn_hand, least_left_share=0.0),
 }

@@ -1,8 +1,9 @@
-"""An operator of the simulated world that turns an object or swings its limb; all else rests."""
+"""Operators of the simulated world: they turn an object or a hand, or swing a limb, no more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,31 @@ class MovedObject:
         if bend is not None:
             commands.bends[self._index] = np.array(bend)
         return commands
+
+
+class TurnedHand:
+    """Takes the place of an operator that rests, and turns one of its hands about its own axis.
+
+    side: of the hand. angle: rad, counter-clockwise seen from above, that it comes within secs.
+    """
+
+    def __init__(self, resting: Operator, side: int, *, angle: float, secs: float) -> None:
+        self._resting, self._side = resting, side
+        self._angle, self._secs = angle, secs
+        self._elapsed = 0.0
+
+    @property
+    def hands(self) -> Sequence[Hand]:
+        """Left and right, as they rested."""
+        return self._resting.hands
+
+    def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
+        """Advance by one tick; see simulation.world.Operator."""
+        commands = self._resting.step(dt_secs, poses)
+        self._elapsed += dt_secs
+        hands = [pose.copy() for pose in commands.hands]
+        hands[self._side][3] += minimum_jerk(self._elapsed / self._secs) * self._angle
+        return replace(commands, hands=tuple(hands))
 
 
 def turn_about(pivot_m: np.ndarray) -> Motion:

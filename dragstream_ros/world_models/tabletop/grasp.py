@@ -20,13 +20,16 @@ from dragstream_ros.world_models.tabletop.hidden_parts import RIM_PX
 from dragstream_ros.world_models.tabletop.recall import recalled
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
 from dragstream_ros.world_models.tabletop.swing import swing_parts
+from dragstream_ros.world_models.tabletop.turn_hands import turn_hands
 from dragstream_ros.world_models.tabletop.what_stays import (
     carries,
     does_rest,
     part_of,
     rest_of,
+    whole_of,
 )
 
+BESIDE_PX = 2   # something else: a touch that is not to the pixel
 ALIKE = 0.8     # intersection over union: then a region is the thing
 
 
@@ -46,13 +49,17 @@ def grasped(seen: SeenPicture, frame: np.ndarray, command: DragCommand, grow: Gr
             frame, mask, seen = found
             handle = replace(handle, mask=mask)
         handles.append(handle)
-    things, touched = seen.shows(seen.pieces.things), command
-    command = with_regions(
-        replace(command, handles=tuple(handles)), frame,
-        lambda picture, *points_px: _without_others(things, grow(picture, *points_px)))
+    things, arms = (seen.shows(of) for of in (seen.pieces.things, seen.pieces.arms))
+    touched = command
+
+    def region(picture: np.ndarray, *points_px: np.ndarray) -> np.ndarray:
+        return _without_others(things, grow(picture, *_meant(things, arms, points_px)))
+
+    command = with_regions(replace(command, handles=tuple(handles)), frame, region)
     command = join_handles(_as_one_thing(command, touched, things))
+    command = turn_hands(seen, command, frame, view)
     # A hand that is marked hangs on its arm, which is the robot's to move.
-    jointed = np.where(seen.shows(seen.pieces.arms) > 0, 0, things)
+    jointed = np.where(arms > 0, 0, things)
     command = swing_parts(command, frame, jointed, view)
     seen = _with_rest_behind(seen, frame, command, things)
     if is_real:
@@ -83,9 +90,8 @@ def _as_one_thing(command: DragCommand, touched: DragCommand, things: np.ndarray
     """
     numbers = []
     for handle in touched.handles:
-        x, y = np.rint(handle.path_px[0]).astype(int)
         is_marked = handle.mask is not None or handle.radius_px is not None
-        numbers.append(0 if is_marked else int(things[y, x]))
+        numbers.append(0 if is_marked else _at(things, handle.path_px[0]))
     handles = []
     for handle, number in zip(command.handles, numbers, strict=True):
         if number and numbers.count(number) > 1:
@@ -95,13 +101,34 @@ def _as_one_thing(command: DragCommand, touched: DragCommand, things: np.ndarray
     return replace(command, handles=tuple(handles))
 
 
+def _meant(things: np.ndarray, arms: np.ndarray, points_px: tuple[np.ndarray, ...],
+           ) -> tuple[np.ndarray, ...]:
+    """The touched points that say what is meant, see core.held.touched_px.
+
+    A hand turns about its own axis, whatever is seen where it is said to turn.  But what is touched
+    at its edge, beside an arm, is what is seen there.
+    """
+    point_px, *centre_px = points_px
+    if not (centre_px and _at(arms, point_px)):
+        return points_px
+    number = _at(np.where(arms > 0, 0, things), centre_px[0])
+    is_beside = number and _at(grown(things == number, BESIDE_PX), point_px)
+    return points_px if is_beside else points_px[:1]
+
+
+def _at(numbers: np.ndarray, point_px: np.ndarray) -> int:
+    """What a map (H, W) says at a point (2,), (x, y)."""
+    x, y = np.rint(point_px).astype(int)
+    return int(numbers[y, x])
+
+
 def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
     """What arms hide of whole things, but for those that carry them, or are dragged as well."""
     things, arms = seen.pieces.things, seen.pieces.arms
     masks = [handle.mask for handle in command.handles if handle.mask is not None]
     handles = []
     for handle in command.handles:
-        number = 0 if handle.mask is None else _whole(things, handle.mask)
+        number = 0 if handle.mask is None else whole_of(things, handle.mask)
         if number in seen.hidden and handle.grasp.hidden is None:
             assert handle.mask is not None
             hidden = seen.hidden[number].mask & (arms > 0) & ~handle.mask
@@ -113,13 +140,6 @@ def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
             handle = handle.grasped(hidden=hidden if hidden.any() else None)
         handles.append(handle)
     return replace(command, handles=tuple(handles))
-
-
-def _whole(things: np.ndarray, mask: np.ndarray) -> int:
-    """The thing that a mask (H, W) bool is of, if it is most of it; else 0."""
-    number = int(np.bincount(things[mask]).argmax())
-    its = things == number
-    return number if 2 * (its & mask).sum() > max(its.sum(), mask.sum()) else 0
 
 
 def _with_rest_behind(seen: SeenPicture, frame: np.ndarray, command: DragCommand,

@@ -5,11 +5,12 @@ light has it fall.  So that of a turned thing is cast anew, as far and as dark a
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from dragstream_ros.core.hand import Hand
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.lid import Lid
 from dragstream_ros.core.region import CellPose, warp_smoothly, window_after
@@ -26,6 +27,10 @@ def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Te
         if isinstance(body, Lid):       # what it hangs on keeps its shadow
             continue
         shade = torch.from_numpy(_shade_of(mask.numpy(), seen))
+        if isinstance(body, Hand):
+            for frame, pose in zip(frames, map(held.pixels, poses), strict=True):
+                _put(frame, shade, _about_its_middle(shade, pose, body))
+            continue
         light = _Light.of(shade, mask)
         for frame, ((rows, columns), layer), pose in zip(
                 frames, shown, map(held.pixels, poses), strict=True):
@@ -36,6 +41,14 @@ def put_shadows(frames: torch.Tensor, held: Held, seen: SeenPicture) -> torch.Te
             cover[rows, columns] = layer[3]
             frame *= 1 - light.share * light.swept(cover)
     return frames
+
+
+def _about_its_middle(shade: torch.Tensor, pose: CellPose, hand: Hand) -> CellPose:
+    arm = hand.arm_pose(pose)
+    if not (shade > 0).any():
+        return arm
+    y, x = (shade > 0).nonzero().float().mean(0).tolist()
+    return replace(arm, centre_cells=(x, y), angle_rad=pose.angle_rad, flatness=pose.flatness)
 
 
 def _put(frame: torch.Tensor, shade: torch.Tensor, pose: CellPose) -> None:
