@@ -157,6 +157,19 @@ def test_what_stands_on_a_table_keeps_its_sides_below_its_top_when_it_is_turned(
     assert unlike(flat) > (1.5 if striped else 2) * unlike(command)
 
 
+def test_sides_of_another_colour_than_the_top_keep_it() -> None:
+    middle, pixels = np.array([64.0, 60.0]), np.full((128, 128, 3), 100, np.uint8)
+    corners = middle + np.array([[-16, -9], [16, -9], [16, 9], [-16, 9]])
+    where = box(pixels, corners, 6)
+    sides = where & ~(_filled(corners) > 0)
+    pixels[sides] = (20, 120, 40)
+    command = seen_in(FARTHER, drag((76, 60), (64, 72), mask=where, operation=Operation.ROTATE,
+                                    centre_px=middle))
+    frame = put(Held.of(command, pixels, HALF_WAY_AND_END))[-1].transpose(1, 2, 0) * 255
+    assert np.abs(frame[79:82, 58:71] - (20, 120, 40)).max() < 10
+    assert np.abs(frame[50:70, 58:71] - (240, 60, 60)).max() < 10
+
+
 def test_what_has_no_crease_is_turned_as_it_is() -> None:
     pixels = picture()
     turned = drag((40, 45), (34.5, 50.5), mask=mask_of(pixels), operation=Operation.ROTATE,

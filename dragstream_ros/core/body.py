@@ -72,9 +72,12 @@ class Body:
             return (rows, columns), top
         shown, edge = torch.zeros_like(top), region.warp_smoothly(
             self.edge[None], pose, (rows, columns), self.arm)
+        own = self.sides.colour
         for down in range(self.sides.px, 0, -1):
             cover = _lowered(edge, down)
-            shown[:3].lerp_(self.sides.shade * _lowered(top[:3], down + INSIDE_PX), cover)
+            side = (self.sides.shade * _lowered(top[:3], down + INSIDE_PX) if own is None
+                    else torch.tensor(own)[:, None, None].expand_as(top[:3]))
+            shown[:3].lerp_(side, cover)
             torch.maximum(shown[3:], cover, out=shown[3:])
         return (rows, columns), torch.cat([
             shown[:3].lerp(top[:3], top[3:]), shown[3:].maximum(top[3:])])

@@ -1,7 +1,7 @@
 """What of a thing that stands on a table is its top, and what its sides.
 
-Both are of one colour, mostly, and the sides are darker; they go down from the top as far
-everywhere.
+Both are of one colour, mostly, and the sides are darker, or have a colour of their own; they go
+down from the top as far everywhere.
 """
 
 from __future__ import annotations
@@ -17,22 +17,31 @@ UNLIT = 0.3                 # what a step to another colour counts; one to a sha
 SIDE_SHADES = 0.2, 0.93     # of sides that face the camera, in the levels of the top above
 SAME_HUE, SAME_SHADE = 15.0, 0.12   # levels, and share: how alike a side is all the way down
 SHADES = (0.3, 1.1)         # of sides, in the levels of the top: what is unlike that is no side
+OTHER_LEVELS = 40.0     # off the top's colour in shade: sides have their own,
+MOST_OF_THEM = 0.7      # if so many of their pixels are nearer to that
 INSIDE_PX = 1               # from a crease on a pixel has the colour of one face alone
 
 
 @dataclass(frozen=True)
 class Sides:
-    """px: how far down they go in the picture, 0: none are seen. shade: their levels, in those of
-    the top."""
+    """px: how far down they go in the picture, 0: none are seen.
+
+    shade: their levels, in those of the top above. colour: their own, in 0..1, if it is not that.
+    """
 
     px: int = 0
     shade: float = 1.0
+    colour: tuple[float, float, float] | None = None
 
     @classmethod
     def of(cls, picture: np.ndarray, thing: np.ndarray) -> Sides:
         """Of a thing (H, W) bool in a picture (H, W, 3) uint8 RGB."""
         px = _height_px(picture, thing)
-        return cls(px, _shade(picture, top_of(thing, px), px)) if px else cls()
+        if not px:
+            return cls()
+        top = top_of(thing, px)
+        shade = _shade(picture, top, px)
+        return cls(px, shade, _own_colour(picture, top, px, shade))
 
     def top(self, picture: np.ndarray, held: np.ndarray, behind: np.ndarray,
             ) -> tuple[np.ndarray, np.ndarray]:
@@ -106,3 +115,17 @@ def _shade(picture: np.ndarray, top: np.ndarray, sides_px: int) -> float:
     above = light[np.maximum(rows - INSIDE_PX, 0), columns]
     below = light[np.minimum(rows + INSIDE_PX + sides_px // 2, len(light) - 1), columns]
     return float(np.clip(np.median(below / above), *SHADES))
+
+
+def _own_colour(picture: np.ndarray, top: np.ndarray, sides_px: int, shade: float,
+                ) -> tuple[float, float, float] | None:
+    """That of all sides, in 0..1, where they are not what is above them, in shade; else None."""
+    rows, columns = _crease(top)
+    levels = picture.astype(np.float32)
+    above = levels[np.maximum(rows - INSIDE_PX, 0), columns]
+    down = np.arange(1 + INSIDE_PX, max(sides_px, 2 + INSIDE_PX))
+    below = levels[np.minimum(rows[:, None] + down, len(levels) - 1), columns[:, None]]
+    off = np.median(np.linalg.norm(below - shade * above[:, None], axis=-1))
+    red, green, blue = own = np.median(below.reshape(-1, 3), 0)
+    is_one = np.quantile(np.linalg.norm(below - own, axis=-1), MOST_OF_THEM) <= off
+    return (red / 255, green / 255, blue / 255) if off >= OTHER_LEVELS and is_one else None

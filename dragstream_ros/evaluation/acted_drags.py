@@ -33,7 +33,7 @@ TRIES = 8               # motions that are tried in a scene
 LEAST_AREA_PX = 60
 VISIBLE_SHARES = (0.6, 1.6)     # area at the end, in start areas
 HIDDEN_SHARE = 0.5      # of an occluded thing, visible at most somewhere on its way
-PUSHED_PX = 2.0         # what is not dragged may go so far
+PUSHED_PX = 2.0         # what is not dragged, or is turned about, may go so far
 TURN_RAD = (0.7, 1.6)   # of an object about its middle, or a hand about its wrist
 SWING_RAD = (0.5, 1.5)  # of a lid or a link about its hinge
 
@@ -54,14 +54,14 @@ class Motion:
 
 @dataclass(frozen=True, kw_only=True)
 class Acted:
-    """What was set going: things, their handle points, and what the first turns about.
+    """What was set going: things, their handle points, and the point that the first turns about.
 
     limb_points: all those of the lid or the link, where that alone is moved.
     """
 
     things: tuple[int, ...]
     points: tuple[int, ...]
-    centre_px: np.ndarray | None = None
+    centre: int | None = None
     limb_points: tuple[int, ...] = ()
 
 
@@ -128,10 +128,14 @@ def _film(scene: TabletopScene) -> _Film:
 
 
 def _cut(film: _Film, acted: Acted, drag_class: str, seed: int) -> DragCase:
+    centre_px = None
+    if acted.centre is not None:
+        centre_px = film.points_px[N_PAST - 1, acted.centre].astype(np.float64)
+
     def case_of(film: _Film, thing: int, point: int) -> DragCase:
         return cut_case(
             film, seed=seed, start=N_PAST - 1, end=N_PAST + N_FUTURE - 1, thing=thing, point=point,
-            past_frames=N_PAST, drag_class=drag_class, centre_px=acted.centre_px)
+            past_frames=N_PAST, drag_class=drag_class, centre_px=centre_px)
 
     if acted.limb_points:
         (thing,), (point,) = acted.things, acted.points
@@ -158,12 +162,14 @@ def _may_fit(acted: Acted, motion: Motion, before: Truth, after: Truth) -> bool:
     """Whether the end is worth filming."""
     moved_px = np.linalg.norm(after.points_px - before.points_px, axis=-1)
     own = np.isin(before.point_thing, acted.things)
+    # What runs into something while it turns does not turn about its middle alone.
+    stays = ~own if acted.centre is None else ~own | (np.arange(len(own)) == acted.centre)
     handles = list(acted.points)
     low, high = motion.length_px
     return bool(
         after.point_visible[handles].all()
         and (moved_px[handles] >= low).all() and (moved_px[handles] <= high).all()
-        and moved_px[~own].max() < PUSHED_PX)
+        and moved_px[stays].max() < PUSHED_PX)
 
 
 def _fits(case: DragCase, motion: Motion) -> bool:
@@ -271,8 +277,7 @@ def _turn(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
         world.operator, thing - 2, turn_about(world.points()[middle, :2]), angle=angle,
         secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
-    return Acted(things=(thing,), points=(point,),
-                 centre_px=truth.points_px[middle].astype(np.float64))
+    return Acted(things=(thing,), points=(point,), centre=int(middle))
 
 
 def _swing(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
@@ -315,8 +320,7 @@ def _turn_hand(scene: TabletopScene, truth: Truth, rng: np.random.Generator,
     world.operator = TurnedHand(
         world.operator, side, angle=angle, secs=N_FUTURE / FRAME_RATE_HZ)
     scene.rewind(world)
-    return Acted(things=(side,), points=(int(rng.choice(seen)),),
-                 centre_px=truth.points_px[middle].astype(np.float64))
+    return Acted(things=(side,), points=(int(rng.choice(seen)),), centre=int(middle))
 
 
 def _free_things(scene: TabletopScene, truth: Truth) -> list[int]:

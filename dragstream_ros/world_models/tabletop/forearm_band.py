@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_SLICES = 5        # across a forearm, to know its direction
+LEAST_SLICES = 3        # across a forearm, to know its direction
 WIDER = 1.25            # than before: there the hand begins
 LATEST = 12             # slices that say where the next one is, and how wide it is at its end
 SOFT_PX = 0.75          # its edge, beyond half its width
