@@ -120,6 +120,14 @@ def test_who_touches_both_colours_of_a_thing_holds_all_of_it() -> None:
     assert all(handle.grasp.grip is None for handle in apart.handles)
 
 
+def test_what_is_touched_at_the_very_rim_is_found_there() -> None:
+    """A point of the picture is up to half a pixel beyond the middle of its last one."""
+    picture, things = bare_table(SIDE), mask_of(np.s_[80:96, 80:96]).astype(np.int32)
+    picture[things > 0] = RED
+    _, handle = dragged(seen(picture, things), things > 0, [(95.5, 95.5), (80.0, 60.0)])
+    assert handle.mask is not None and np.array_equal(handle.mask, things > 0)
+
+
 def two_links() -> tuple[SeenPicture, np.ndarray]:
     """A red bar, of which the right end is round and over the left end of a blue one."""
     picture, things = bare_table(SIDE), mask_of().astype(np.int32)

@@ -117,8 +117,8 @@ def _meant(things: np.ndarray, arms: np.ndarray, points_px: tuple[np.ndarray, ..
 
 
 def _at(numbers: np.ndarray, point_px: np.ndarray) -> int:
-    """What a map (H, W) says at a point (2,), (x, y)."""
-    x, y = np.rint(point_px).astype(int)
+    """What a map (H, W) says at a point (2,), (x, y), of the picture, its rim included."""
+    x, y = np.rint(point_px).astype(int).clip(0, np.array(numbers.shape[::-1]) - 1)
     return int(numbers[y, x])
 
 
