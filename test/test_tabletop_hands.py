@@ -179,6 +179,14 @@ def test_the_palm_turns_below_a_forearm_that_stays_and_fingers_still_hang_down()
     assert alike(fingers, expected) > 0.4 > alike(np.any(painted.fingers, 0), expected)
 
 
+def test_who_listens_is_told_of_the_hand_and_not_of_all_of_its_arm() -> None:
+    painted = Painted()
+    handle = grasped_command(painted, turned(50, AXIS, AXIS + (12, 0))).handles[0]
+    assert handle.posed is not None and not handle.posed[painted.forearm].any()
+    assert alike(handle.posed, painted.arm & ~painted.forearm) > 0.8
+    assert handle.mask is not None and (handle.mask & painted.forearm).sum() > 400
+
+
 def test_while_it_is_not_turned_it_looks_as_it_was_seen() -> None:
     painted = Painted(20)
     command = grasped_command(painted, turned(50, AXIS, AXIS + (12, 0)))

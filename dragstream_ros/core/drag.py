@@ -58,6 +58,12 @@ class DragHandle:
     radius_px: float | None = None
     grasp: Grasp = Grasp()
 
+    @property
+    def posed(self) -> np.ndarray | None:
+        """What of its mask its pose is of, (H, W) bool: of an arm whose hand turns, that alone."""
+        wrist = self.grasp.wrist
+        return self.mask if wrist is None else wrist.hand
+
     def grasped(self, **found: Any) -> DragHandle:
         """The same with more known of its grasp."""
         return replace(self, grasp=replace(self.grasp, **found))

@@ -67,8 +67,9 @@ class PredictedChunk:
     tracks_px: (n, F, 2) float32, where each handle was asked to be.
     drift: distance of the chunk's latent statistics from the anchor's; confidence: (F,) in 0..1,
         exp(-drift) faded over the horizon.  A hint, not a probability.
-    regions: per handle (H, W) bool, what is held, where it was grabbed; None where that is not
-        known.  poses: per frame and handle, how far that is asked to have moved.
+    regions: per handle (H, W) bool, what is held, where it was grabbed, of an arm whose hand turns
+        that alone; None where that is not known.  poses: per frame and handle, how far that is
+        asked to have moved.
     """
 
     frames: np.ndarray
@@ -353,7 +354,7 @@ class DragStream:
             tracks_px=result.tracks_px.astype(np.float32),
             confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
             timings_secs=stopwatch.secs,
-            regions=tuple(handle.mask for handle in command.handles) if command else (),
+            regions=tuple(handle.posed for handle in command.handles) if command else (),
             poses=poses_at(command, times_secs[1:]) if command else ())
 
     def _is_complete(self, rollout: Rollout) -> bool:

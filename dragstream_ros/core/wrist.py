@@ -35,6 +35,11 @@ class Wrist:
     carried: tuple[np.ndarray, ...] = ()
 
     @property
+    def hand(self) -> np.ndarray:
+        """What turns of what the picture shows, (H, W) bool, with what it holds."""
+        return np.asarray(np.any([self.palm, *self.fingers, *self.carried], 0))
+
+    @property
     def between_px(self) -> np.ndarray:
         """Where the fingertips meet, (2,)."""
         return np.asarray(self.axis_px + (0.0, TIPS_DOWN * self.thick_px))
