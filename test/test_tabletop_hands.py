@@ -237,6 +237,16 @@ def test_what_is_touched_at_its_edge_beside_an_arm_is_what_is_seen_where_it_shal
     assert asked == [2, 1, 1]
 
 
+def test_a_hand_that_is_marked_turns_on_its_arm_too() -> None:
+    painted = Painted()
+    hand = painted.arm & ~painted.forearm
+    touched = grasped_command(painted, turned(50, AXIS, AXIS + (12, 0))).handles[0]
+    handle = replace(turned(50, AXIS, AXIS + (12, 0)), mask=hand)
+    marked = grasped_command(painted, handle).handles[0]
+    assert marked.grasp.wrist is not None and touched.mask is not None
+    assert np.array_equal(marked.mask, touched.mask)
+
+
 def test_an_arm_of_which_no_hand_is_told_is_not_turned() -> None:
     painted = Painted()
     painted.arm = painted.forearm

@@ -11,7 +11,7 @@ from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.wrist import Wrist
 from dragstream_ros.world_models.tabletop.find_hand import find_hand
 from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
-from dragstream_ros.world_models.tabletop.what_stays import carries, does_rest, whole_of
+from dragstream_ros.world_models.tabletop.what_stays import MOST_OF_IT, carries, does_rest
 
 GRIPPED = 1.3   # heights of a palm from between the fingers: the middle of what they hold
 
@@ -28,10 +28,11 @@ def turn_hands(seen: SeenPicture, command: DragCommand, frame: np.ndarray,
     for handle in one_of_each(command).handles:
         grip, mask = handle.grasp.grip, handle.mask
         centre_px = handle.centre_px if grip is None else grip.centre_px
-        number = 0 if mask is None or centre_px is None else whole_of(arms, mask)
+        number = 0 if mask is None or centre_px is None else _arm_of(arms, mask)
         if not number:
             continue
         assert mask is not None and centre_px is not None
+        mask = mask | (arms == number)      # a hand that is marked is turned on its arm, too
         its = [index for index, other in enumerate(handles)
                if other is handle or grip is not None and other.grasp.grip is grip]
         wrist = find_hand(frame, mask, centre_px, view)
@@ -47,6 +48,13 @@ def turn_hands(seen: SeenPicture, command: DragCommand, frame: np.ndarray,
                 handles[index] = replace(handles[index], mask=mask).grasped(
                     wrist=wrist, grip=turned)
     return replace(command, handles=tuple(handles))
+
+
+def _arm_of(arms: np.ndarray, mask: np.ndarray) -> int:
+    """The arm, (H, W) int32 all of them, that a mask (H, W) bool is of; 0: of none."""
+    counts = np.bincount(arms[mask], minlength=2)
+    arm = int(counts[1:].argmax()) + 1
+    return arm if counts[arm] > MOST_OF_IT * mask.sum() else 0
 
 
 def _carried(seen: SeenPicture, arm: np.ndarray, wrist: Wrist) -> tuple[np.ndarray, ...]:
