@@ -237,6 +237,16 @@ def test_what_is_touched_at_its_edge_beside_an_arm_is_what_is_seen_where_it_shal
     assert asked == [2, 1, 1]
 
 
+def test_what_it_holds_is_there_once_where_that_is_dragged_as_well() -> None:
+    painted = Painted(holds=True)
+    taken = DragHandle(path_px=np.array([(70.0, 73.0), (90.0, 100.0)]), mask=painted.thing)
+    command = grasped_command(painted, turned(50, AXIS, AXIS + (12, 0)), taken)
+    wrist = command.handles[0].grasp.wrist
+    assert wrist is not None and not wrist.carried
+    green = of_colour(shown(painted, command), GREEN).sum()
+    assert green == pytest.approx(painted.thing.sum(), rel=0.35)
+
+
 def test_a_hand_that_is_marked_turns_on_its_arm_too() -> None:
     painted = Painted()
     hand = painted.arm & ~painted.forearm

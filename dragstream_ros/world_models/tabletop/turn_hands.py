@@ -1,6 +1,7 @@
 """Who turns an arm turns its hand: an arm hangs on its shoulder, and what turns is its wrist."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,9 @@ def turn_hands(seen: SeenPicture, command: DragCommand, frame: np.ndarray,
                             times_secs=None, centre_px=None)
             handles[its[0]] = stays
         elif wrist is not None:
-            wrist = replace(wrist, carried=_carried(seen, arms == number, wrist))
+            others = [other.mask for index, other in enumerate(handles)
+                      if index not in its and other.mask is not None]
+            wrist = replace(wrist, carried=_carried(seen, arms == number, wrist, others))
             turned = on_hand([handles[index] for index in its], wrist, command.duration_secs)
             mask = np.any([mask, *wrist.carried], 0)
             for index in its:
@@ -57,8 +60,12 @@ def _arm_of(arms: np.ndarray, mask: np.ndarray) -> int:
     return arm if counts[arm] > MOST_OF_IT * mask.sum() else 0
 
 
-def _carried(seen: SeenPicture, arm: np.ndarray, wrist: Wrist) -> tuple[np.ndarray, ...]:
-    """The things, (H, W) bool each, that an arm (H, W) bool holds: they are between its fingers."""
+def _carried(seen: SeenPicture, arm: np.ndarray, wrist: Wrist, dragged: Sequence[np.ndarray],
+             ) -> tuple[np.ndarray, ...]:
+    """The things, (H, W) bool each, that an arm (H, W) bool holds: they are between its fingers.
+
+    But for what is dragged by itself, (H, W) bool each.
+    """
     things = seen.shows(np.where(seen.pieces.arms > 0, 0, seen.pieces.things))
     arm_rests, between_px = does_rest(arm, seen.rests), wrist.between_px
     found = []
@@ -66,6 +73,7 @@ def _carried(seen: SeenPicture, arm: np.ndarray, wrist: Wrist) -> tuple[np.ndarr
         its = things == number
         middle_px = np.argwhere(its).mean(0)[::-1]
         away_px = float(np.linalg.norm(middle_px - between_px))
-        if away_px < GRIPPED * wrist.thick_px and carries(arm, its, arm_rests):
+        is_dragged = any(2 * (mask & its).sum() > its.sum() for mask in dragged)
+        if not is_dragged and away_px < GRIPPED * wrist.thick_px and carries(arm, its, arm_rests):
             found.append(its)
     return tuple(found)
