@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, Operation
-from dragstream_ros.core.join_handles import on_hand, one_of_each
+from dragstream_ros.core.join_handles import on_hand, one_of_each, reaches_in
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.wrist import Wrist
 from dragstream_ros.world_models.tabletop.find_hand import find_hand
@@ -33,7 +33,8 @@ def turn_hands(seen: SeenPicture, command: DragCommand, frame: np.ndarray,
         if not number:
             continue
         assert mask is not None and centre_px is not None
-        mask = mask | (arms == number)      # a hand that is marked is turned on its arm, too
+        if not reaches_in(mask):        # a hand that is marked is turned on its arm, too
+            mask = mask | (arms == number)
         its = [index for index, other in enumerate(handles)
                if other is handle or grip is not None and other.grasp.grip is grip]
         wrist = find_hand(frame, mask, centre_px, view)
