@@ -18,48 +18,14 @@ Told = tuple[Sequence[float], Sequence[float] | None]
 Motion = Callable[[np.ndarray, float, float], Told]
 
 
-class MovedObject:
+class _Acting:
     """Takes the place of an operator that rests; see simulation.world.Operator.
 
-    index: of the object. angle: rad, that the motion comes within secs, smoothly.
+    angle: rad, that a motion comes within secs, smoothly.
     """
 
-    def __init__(self, resting: Operator, index: int, motion: Motion, *, angle: float,
-                 secs: float) -> None:
-        self._resting, self._index, self._motion = resting, index, motion
-        self._angle, self._secs = angle, secs
-        self._start: np.ndarray | None = None
-        self._elapsed = 0.0
-
-    @property
-    def hands(self) -> Sequence[Hand]:
-        """Left and right."""
-        return self._resting.hands
-
-    def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
-        """Advance by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge now."""
-        commands = self._resting.step(dt_secs, poses)
-        self._start = poses[self._index].copy() if self._start is None else self._start
-        self._elapsed += dt_secs
-        share = self._elapsed / self._secs
-        slide, bend = self._motion(
-            self._start, minimum_jerk(share) * self._angle,
-            minimum_jerk_rate(share) / self._secs * self._angle)
-        commands.slides[self._index] = np.array(slide)
-        if bend is not None:
-            commands.bends[self._index] = np.array(bend)
-        return commands
-
-
-class TurnedHand:
-    """Takes the place of an operator that rests, and turns one of its hands about its own axis.
-
-    side: of the hand. angle: rad, counter-clockwise seen from above, that it comes within secs.
-    """
-
-    def __init__(self, resting: Operator, side: int, *, angle: float, secs: float) -> None:
-        self._resting, self._side = resting, side
-        self._angle, self._secs = angle, secs
+    def __init__(self, resting: Operator, *, angle: float, secs: float) -> None:
+        self._resting, self._angle, self._secs = resting, angle, secs
         self._elapsed = 0.0
 
     @property
@@ -67,12 +33,46 @@ class TurnedHand:
         """Left and right, as they rested."""
         return self._resting.hands
 
-    def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
-        """Advance by one tick; see simulation.world.Operator."""
-        commands = self._resting.step(dt_secs, poses)
+    def _come(self, dt_secs: float) -> tuple[float, float]:
+        """Advance by one tick: the angle that it has come by then, rad, and its rate, rad/s."""
         self._elapsed += dt_secs
+        share = self._elapsed / self._secs
+        return (minimum_jerk(share) * self._angle,
+                minimum_jerk_rate(share) / self._secs * self._angle)
+
+
+class MovedObject(_Acting):
+    """Moves the object of this index as a motion says."""
+
+    def __init__(self, resting: Operator, index: int, motion: Motion, *, angle: float,
+                 secs: float) -> None:
+        super().__init__(resting, angle=angle, secs=secs)
+        self._index, self._motion = index, motion
+        self._start: np.ndarray | None = None
+
+    def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
+        """Advance by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge now."""
+        commands = self._resting.step(dt_secs, poses)
+        self._start = poses[self._index].copy() if self._start is None else self._start
+        slide, bend = self._motion(self._start, *self._come(dt_secs))
+        commands.slides[self._index] = np.array(slide)
+        if bend is not None:
+            commands.bends[self._index] = np.array(bend)
+        return commands
+
+
+class TurnedHand(_Acting):
+    """Turns the hand of a side about its own axis, counter-clockwise seen from above."""
+
+    def __init__(self, resting: Operator, side: int, *, angle: float, secs: float) -> None:
+        super().__init__(resting, angle=angle, secs=secs)
+        self._side = side
+
+    def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
+        """Advance by one tick; see MovedObject."""
+        commands = self._resting.step(dt_secs, poses)
         hands = [pose.copy() for pose in commands.hands]
-        hands[self._side][3] += minimum_jerk(self._elapsed / self._secs) * self._angle
+        hands[self._side][3] += self._come(dt_secs)[0]
         return replace(commands, hands=tuple(hands))
 
 
