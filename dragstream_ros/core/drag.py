@@ -59,6 +59,13 @@ class DragHandle:
     grasp: Grasp = Grasp()
 
     @property
+    def turned_about_px(self) -> np.ndarray | None:
+        """The point (2,), (x, y), about which it may be turned, alone or by all on its thing."""
+        if self.grasp.grip is not None:
+            return self.grasp.grip.centre_px
+        return self.centre_px if self.operation is Operation.ROTATE else None
+
+    @property
     def posed(self) -> np.ndarray | None:
         """What of its mask its pose is of, (H, W) bool: of an arm whose hand turns, that alone."""
         wrist = self.grasp.wrist

@@ -18,6 +18,7 @@ from dragstream_ros.core.drag import (
     position_at,
 )
 from dragstream_ros.core.grip import Grip
+from dragstream_ros.core.mask_pixels import at_border
 from dragstream_ros.core.wrist import Wrist
 
 ALIKE = 0.5             # intersection over union of regions that are of one thing
@@ -30,7 +31,7 @@ def join_handles(command: DragCommand) -> DragCommand:
     for together in _on_one_thing(handles):
         its = [handles[index] for index in together]
         mask = united(its)
-        grip = _grip(its, command.duration_secs, turns=not reaches_in(mask))
+        grip = _grip(its, command.duration_secs, turns=not at_border(mask))
         for index in together:
             handles[index] = replace(handles[index], mask=mask).grasped(grip=grip)
     return replace(command, handles=tuple(handles))
@@ -55,11 +56,6 @@ def on_hand(handles: list[DragHandle], wrist: Wrist, duration_secs: float) -> Gr
 def united(handles: Iterable[DragHandle]) -> np.ndarray:
     """The regions (H, W) bool of handles, one of which has one at least, as one."""
     return np.asarray(np.any([of.mask for of in handles if of.mask is not None], 0))
-
-
-def reaches_in(mask: np.ndarray) -> bool:
-    """Does a region (H, W) bool reach into the picture from outside?"""
-    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
 def one_of_each(command: DragCommand) -> DragCommand:

@@ -161,11 +161,10 @@ def window_after(mask: torch.Tensor, pose: CellPose) -> Window:
         return slice(0, 0), slice(0, 0)
     if mask[[0, -1]].any() or mask[:, [0, -1]].any():
         return slice(0, h), slice(0, w)
-    corner_x, corner_y = box_corners(mask).unbind(-1)
-    x, y = _before(corner_x, corner_y, pose.back())
+    x, y = moved(box_corners(mask).numpy(), pose).T
 
-    def along(corners: torch.Tensor, size: int) -> slice:
-        first, last = math.floor(float(corners.min())) - 1, math.ceil(float(corners.max())) + 2
+    def along(corners: np.ndarray, size: int) -> slice:
+        first, last = math.floor(corners.min()) - 1, math.ceil(corners.max()) + 2
         return slice(min(max(first, 0), size), min(max(last, 0), size))
 
     return along(y, h), along(x, w)

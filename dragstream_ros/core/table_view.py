@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dragstream_ros.core.drag import DragCommand, DragHandle, Operation
+from dragstream_ros.core.drag import DragCommand, DragHandle
 
 STEEPEST_DEG = 85.0     # of a tilt: beyond, it is as good as straight down
 FLATTEST = 0.1      # height over width of a circle: beyond, at the horizon, nothing can be turned
@@ -88,11 +88,7 @@ def seen_in(view: TableView | None, command: DragCommand) -> DragCommand:
 
 
 def _seen_in(view: TableView, handle: DragHandle, height_px: int) -> DragHandle:
-    grip, centre_px = handle.grasp.grip, handle.centre_px
-    if grip is not None:
-        centre_px = grip.centre_px
-    elif handle.operation is not Operation.ROTATE:
-        centre_px = None
+    centre_px = handle.turned_about_px
     return handle.grasped(
         horizon_px=view.horizon * height_px - 0.5,
         flatness=1.0 if centre_px is None else view.flatness(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dragstream_ros.core.mask_pixels import is_on
+
 TIPS_DOWN = 2.7     # heights of the palm from its top
-NEAR_PX = 1     # a finger: who grabs that means it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,9 +51,7 @@ class Wrist:
 
     def _place_px(self, point_px: np.ndarray) -> np.ndarray:
         """Where it is there, from the axis: if it is of a finger, as that is."""
-        x, y = np.rint(point_px).astype(int)
-        near = np.s_[max(y - NEAR_PX, 0):y + NEAR_PX + 1, max(x - NEAR_PX, 0):x + NEAR_PX + 1]
         for mask, place in zip(self.fingers, self.places_px, strict=True):
-            if mask[near].any():
+            if is_on(mask, point_px):
                 return place
         return point_px - self.axis_px

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
+from dragstream_ros.core.mask_pixels import at_border
+from dragstream_ros.evaluation.acting_operators import MovedObject, TurnedHand, swing, turn_about
 from dragstream_ros.evaluation.drag_case import (
     FRAME_RATE_HZ,
     PALM_POINT,
@@ -20,8 +22,6 @@ from dragstream_ros.evaluation.drag_case import (
     left_behind,
 )
 from dragstream_ros.evaluation.drag_score import DragScorer
-from dragstream_ros.evaluation.moved_object import MovedObject, TurnedHand, swing, turn_about
-from dragstream_ros.masks.known_thing import at_border
 from dragstream_ros.simulation.motion import minimum_jerk
 from dragstream_ros.simulation.scene import TabletopScene
 from dragstream_ros.simulation.truth import Thing, Truth

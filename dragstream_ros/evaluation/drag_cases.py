@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dragstream_ros.core.mask_pixels import at_border
 from dragstream_ros.evaluation.acted_drags import MOTIONS, act_out
 from dragstream_ros.evaluation.drag_case import (
     FRAME_RATE_HZ,
@@ -22,7 +23,6 @@ from dragstream_ros.evaluation.drag_case import (
     left_behind,
     mask_of,
 )
-from dragstream_ros.masks.known_thing import at_border
 from dragstream_ros.simulation.episode import generate_episode
 
 FIRST_SEED = 1_000_000

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dragstream_ros.core.mask_pixels import beside, pixel_at
+
 LEAST_SHARE = 0.0007    # of the picture, for a thing
 AROUND_SHARE = 0.03     # of the shorter side: how far around a thing the network must be sure, too
 LEAST_LIKELY = -3.0     # logit of a pixel: what shows a little of the thing is held, too
@@ -27,33 +29,10 @@ def is_sure(likely: np.ndarray, found: np.ndarray) -> bool:
     return bool((1 / (1 + np.exp(-np.abs(likely[around])))).mean() >= LEAST_SURE)
 
 
-def is_on(mask: np.ndarray, point_px: np.ndarray) -> bool:
-    """A point (x, y) is on a mask (H, W) bool, or beside it."""
-    return bool(_beside(mask, point_px).any())
-
-
-def at_border(mask: np.ndarray) -> bool:
-    """A mask (H, W) bool has a pixel at the border: what it shows may go on outside."""
-    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
-
-
 def _part_at(mask: np.ndarray, point_px: np.ndarray) -> np.ndarray | None:
     """The connected part of a mask (H, W) bool at a point, or beside it; None if too small."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8))
-    y, x = _pixel(mask.shape, point_px)
-    part = parts[y, x] or _beside(parts, point_px).max()
+    y, x = pixel_at(mask.shape, point_px)
+    part = parts[y, x] or beside(parts, point_px).max()
     found = np.asarray(parts == part)
     return found if part and found.mean() >= LEAST_SHARE else None
-
-
-def _beside(map_: np.ndarray, point_px: np.ndarray) -> np.ndarray:
-    """Of a map (H, W) the pixel at a point, and those beside it."""
-    y, x = _pixel(map_.shape, point_px)
-    return map_[max(y - 1, 0):y + 2, max(x - 1, 0):x + 2]
-
-
-def _pixel(shape: tuple[int, ...], point_px: np.ndarray) -> tuple[int, int]:
-    """Row and column of the pixel at a point (x, y), or of the nearest in the picture."""
-    column, row = (min(max(round(float(at)), 0), size - 1)
-                   for at, size in zip(point_px, shape[::-1], strict=True))
-    return row, column

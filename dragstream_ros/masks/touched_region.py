@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dragstream_ros.core.mask_pixels import is_on
 from dragstream_ros.masks.grow_region import grow_region, joined
-from dragstream_ros.masks.known_thing import is_on, known_thing
+from dragstream_ros.masks.known_thing import known_thing
 from dragstream_ros.masks.thing_finder import find_things
 
 

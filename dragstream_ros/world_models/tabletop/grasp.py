@@ -12,6 +12,7 @@ import numpy as np
 from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.core.held import Grow, touched_px, with_regions
 from dragstream_ros.core.join_handles import join_handles, united
+from dragstream_ros.core.mask_pixels import pixel_at
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.world_models.tabletop.backdrop import convex, grown
@@ -26,7 +27,6 @@ from dragstream_ros.world_models.tabletop.what_stays import (
     does_rest,
     part_of,
     rest_of,
-    whole_of,
 )
 
 BESIDE_PX = 2   # something else: a touch that is not to the pixel
@@ -118,8 +118,7 @@ def _meant(things: np.ndarray, arms: np.ndarray, points_px: tuple[np.ndarray, ..
 
 def _at(numbers: np.ndarray, point_px: np.ndarray) -> int:
     """What a map (H, W) says at a point (2,), (x, y), of the picture, its rim included."""
-    x, y = np.rint(point_px).astype(int).clip(0, np.array(numbers.shape[::-1]) - 1)
-    return int(numbers[y, x])
+    return int(numbers[pixel_at(numbers.shape, point_px)])
 
 
 def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
@@ -128,7 +127,7 @@ def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
     masks = [handle.mask for handle in command.handles if handle.mask is not None]
     handles = []
     for handle in command.handles:
-        number = 0 if handle.mask is None else whole_of(things, handle.mask)
+        number = 0 if handle.mask is None else _whole(things, handle.mask)
         if number in seen.hidden and handle.grasp.hidden is None:
             assert handle.mask is not None
             hidden = seen.hidden[number].mask & (arms > 0) & ~handle.mask
@@ -140,6 +139,13 @@ def _with_hidden(seen: SeenPicture, command: DragCommand) -> DragCommand:
             handle = handle.grasped(hidden=hidden if hidden.any() else None)
         handles.append(handle)
     return replace(command, handles=tuple(handles))
+
+
+def _whole(things: np.ndarray, mask: np.ndarray) -> int:
+    """The thing that a mask (H, W) bool is of, if it is most of it; else 0."""
+    number = int(np.bincount(things[mask]).argmax())
+    its = things == number
+    return number if 2 * (its & mask).sum() > max(its.sum(), mask.sum()) else 0
 
 
 def _with_rest_behind(seen: SeenPicture, frame: np.ndarray, command: DragCommand,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, Operation
-from dragstream_ros.core.join_handles import on_hand, one_of_each, reaches_in
+from dragstream_ros.core.join_handles import on_hand, one_of_each
+from dragstream_ros.core.mask_pixels import at_border
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.core.wrist import Wrist
 from dragstream_ros.world_models.tabletop.find_hand import find_hand
@@ -27,13 +28,12 @@ def turn_hands(seen: SeenPicture, command: DragCommand, frame: np.ndarray,
         return command
     handles, arms = list(command.handles), seen.shows(seen.pieces.arms)
     for handle in one_of_each(command).handles:
-        grip, mask = handle.grasp.grip, handle.mask
-        centre_px = handle.centre_px if grip is None else grip.centre_px
+        grip, mask, centre_px = handle.grasp.grip, handle.mask, handle.turned_about_px
         number = 0 if mask is None or centre_px is None else _arm_of(arms, mask)
         if not number:
             continue
         assert mask is not None and centre_px is not None
-        if not reaches_in(mask):        # a hand that is marked is turned on its arm, too
+        if not at_border(mask):       # a hand that is marked is turned on its arm, too
             mask = mask | (arms == number)
         its = [index for index, other in enumerate(handles)
                if other is handle or grip is not None and other.grasp.grip is grip]

@@ -134,13 +134,6 @@ def _rests_of_things(
     return above, below, boxes
 
 
-def whole_of(things: np.ndarray, mask: np.ndarray) -> int:
-    """The thing that a mask (H, W) bool is of, if it is most of it; else 0."""
-    number = int(np.bincount(things[mask]).argmax())
-    its = things == number
-    return number if 2 * (its & mask).sum() > max(its.sum(), mask.sum()) else 0
-
-
 def part_of(things: np.ndarray, mask: np.ndarray, dragged: np.ndarray) -> int:
     """The thing of which a mask (H, W) bool is a part only; 0: of none.
 
