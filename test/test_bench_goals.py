@@ -10,6 +10,7 @@ import os
 import pytest
 
 from dragstream_ros.errors import ErrorCode
+from dragstream_ros.evaluation import plan_goals
 from dragstream_ros.evaluation.plan_goals import PlanGoalsConfig, run_plan_goals
 
 SOME = PlanGoalsConfig(
@@ -32,3 +33,32 @@ def test_no_goal_is_lost_whatever_happens_to_it_and_the_live_stream_goes_on():
     # A third is for a machine that is busy with something else.
     assert found['live_mean_hz'] > 0.67 * (1 - SOME.planning_share) * found['live_alone_hz']
     assert found['worker_grew_mb'] < 30
+
+
+class AnsweredAtOnce:
+    """A goal, to a predictor that is faster than its planners look."""
+
+    waits = True
+
+    def __init__(self, *_):
+        pass
+
+    def code(self):
+        return ErrorCode.OK
+
+
+class PatientDesk:
+    """Waits for what is true in the end."""
+
+    def until(self, condition, **_):
+        while not condition():
+            pass
+
+
+def test_planners_who_are_all_answered_in_one_look_send_the_goals_that_are_left(monkeypatch):
+    monkeypatch.setattr(plan_goals, '_Goal', AnsweredAtOnce)
+    planners = plan_goals._Planners(PatientDesk(), SOME)
+    planners.serve(SOME.goals // 2, lambda: None)
+    assert planners.n_served == SOME.goals // 2
+    planners.serve(SOME.goals, lambda: None)
+    assert planners.n_served == SOME.goals

@@ -318,7 +318,7 @@ class _Planners:
                 self.codes[code.name] += 1
                 self.n_served += code is ErrorCode.OK or not goal.waits
                 self._waiting.remove(goal)
-        return not self._waiting
+        return self._n_sent == n_goals and not self._waiting
 
 
 class _Goal:
