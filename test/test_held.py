@@ -250,3 +250,20 @@ def test_a_thing_that_is_dragged_off_the_picture_is_gone() -> None:
     pixels = picture()
     held = Held.of(drag((35, 45), (-75, 45), mask=mask_of(pixels)), pixels, HALF_WAY_AND_END)
     assert not put(held)[-1].any()
+
+
+def test_an_arm_that_ends_at_a_bar_goes_on_behind_it() -> None:
+    pixels = np.zeros((128, 128, 3), np.uint8)      # a wide camera's: bars of 16 px
+    pixels[16:112] = 100
+    pixels[16:50, 60:70] = (220, 30, 30)
+    down = drag((65, 45), (65, 75), mask=mask_of(pixels))
+    _, end = put(Held.of(down, pixels, HALF_WAY_AND_END))
+    assert (end[0, 16:78, 62:68] > 0.5).all() and not end[0, 82:].any()
+
+
+def test_a_thing_between_bars_is_where_it_is_dragged() -> None:
+    pixels = np.zeros((128, 128, 3), np.uint8)
+    pixels[16:112] = picture()[16:112]
+    there = drag((35, 45), (75, 65), mask=mask_of(pixels))
+    assert np.array_equal(put(Held.of(there, pixels, HALF_WAY_AND_END)),
+                          put(Held.of(there, picture(), HALF_WAY_AND_END)))

@@ -174,16 +174,39 @@ def test_real_frames_are_cut_anew(model) -> None:
     assert context.seen is None
 
 
-def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says(model) -> None:
+def held_disc() -> Held:
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(128, 128), stamp_ns=0,
         handles=(DragHandle(path_px=np.array([(40.0, 40.0), (72.0, 40.0)]), radius_px=16.0),))
-    held = Held.of(command, PICTURE, np.linspace(0, 1, CHUNK + 1))
+    return Held.of(command, PICTURE, np.linspace(0, 1, CHUNK + 1))
+
+
+def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says() -> None:
+    model = TabletopWorldModel(bare_table=None, whole_thing=None).eval().requires_grad_(False)
+    held = held_disc()
     context = model.commit(latents(model, 6), model.empty_context())
     conditions = model.condition(context, PICTURE, held=held)
     _, frames, _ = model.finish(conditions.guess + 1.0, conditions)
     assert np.abs(frames[-1, 36:45, 68:77].astype(int) - PICTURE[36:45, 36:45]).max() <= 1
     assert np.abs(frames[-1, 100:].astype(int) - PICTURE[100:]).max() > 20
+
+
+def test_in_a_strange_scene_all_stands_but_what_is_dragged(model) -> None:
+    context = model.commit(latents(model, 6), model.empty_context())
+    conditions = model.condition(context, PICTURE)          # no table that this model knows
+    _, frames, _ = model.finish(conditions.guess + 1.0, conditions)
+    assert (frames == PICTURE).all()
+    conditions = model.condition(context, PICTURE, held=held_disc())
+    x0, frames, context = model.finish(conditions.guess + 1.0, conditions)
+    assert np.abs(frames[-1, 36:45, 68:77].astype(int) - PICTURE[36:45, 36:45]).max() <= 1
+    beside = np.ones((128, 128), bool)
+    beside[20:62, 20:92] = False
+    assert (frames[:, beside] == PICTURE[beside]).all()
+    # Where it was is what is around, and it stays where it was let go of.
+    left = frames[-1, 30:50, 26:50].astype(float)
+    assert left.std(axis=(0, 1)).max() < 0.7 * PICTURE[30:50, 26:50].std(axis=(0, 1)).min()
+    conditions = model.condition(model.commit(x0, context), frames[-1])
+    assert (model.finish(conditions.guess + 1.0, conditions)[1] == frames[-1]).all()
 
 
 def test_saved_weights_load_again_and_predict_alike(model, tmp_path) -> None:

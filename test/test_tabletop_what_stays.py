@@ -83,6 +83,27 @@ def test_what_rests_stays_unless_the_drag_touches_it() -> None:
         assert last[1, 42:50, 52:60].max() < 150
 
 
+def test_where_no_thing_is_known_what_rests_stays_behind_what_moves() -> None:
+    pixels = np.full((128, 128, 3), (90, 120, 90), np.uint8)
+    bar, box = np.s_[50:64, 10:30], np.s_[40:74, 60:80]     # that will be in front of it
+    pixels[bar], pixels[box] = (30, 30, 220), (220, 30, 30)
+    rested = np.ones((128, 128), bool)
+    rested[bar] = False
+    flow = torch.zeros(5, 3, 64, 64)
+    flow[:, 0] = 50.0       # of all
+    for where, stays in ((rested, True), (None, False)):
+        seen = replace(SeenPicture.of(pixels), rested=where)
+        guess = FirstGuess.of(pixels, flow[:, :2], flow[:, 2:], None, seen)
+        last = (255 * guess.frames[-1].permute(1, 2, 0)).round().numpy()
+        assert (last[52:62, 62:78, 2] > 190).all()                          # the bar has come
+        assert (last[42:48, 62:78, 0] > 190).all() == stays
+        assert (last[100:, :] == (90, 120, 90)).all()
+        assert (guess.settled[-1, 0, 100:] == 1).all() == stays
+        if stays:       # and where it was is what is beside that
+            assert np.abs(last[50:64, 10:30] - (90, 120, 90)).max() < 8
+            assert np.array_equal(guess.seen.origin[:, 44, 70], (70, 44))
+
+
 def test_an_arm_around_a_thing_carries_it() -> None:
     pixels, seen = table_with_an_arm()
     arms = seen.pieces.arms.copy()

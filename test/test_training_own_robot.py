@@ -214,6 +214,7 @@ def test_one_command_fits_the_model_to_a_bag_and_a_clip(
     assert len(card['recordings'][0]['sha256']) == 64 and 'safety' in card['limits']
     model = load_world_model(folder=str(tmp_path / 'fitted'))
     assert model.decode(model.encode(square_frames(1))).shape == (1, 128, 128, 3)
+    assert model.bare_table is None         # what is known of the simulation's tables is left out
     arguments.hold_out_every = 3
     with pytest.raises(SystemExit, match='begun with other settings of hold_out_every'):
         cli.main(arguments)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from dragstream_ros.core import region
+from dragstream_ros.core.bars import content_of, over_bars
 from dragstream_ros.core.body import RIM_PX, Body
 from dragstream_ros.core.drag import (
     DragCommand,
@@ -77,6 +78,8 @@ class Held:
     def of(cls, command: DragCommand, picture: np.ndarray, times_secs: np.ndarray) -> Held:
         """Take them from a command; times_secs: (F + 1,) after its start, the first before."""
         command, size = one_of_each(command), command.image_size
+        content = content_of(picture)
+        whole = over_bars(picture, content)
         start, *poses = poses_at(command, times_secs)
         masks, hidden = [], []
         bodies: list[Body] = []
@@ -85,7 +88,9 @@ class Held:
             grasp = handle.grasp
             hidden.append(torch.zeros_like(masks[-1]) if grasp.hidden is None
                           else torch.from_numpy(grasp.hidden))
-            seen = (picture, masks[-1], handle.path_px[0], hidden[-1])
+            mask, behind = (torch.from_numpy(over_bars(of.numpy(), content))
+                            for of in (masks[-1], hidden[-1]))
+            seen = (whole, mask, handle.path_px[0], behind)
             if grasp.hinge is not None:
                 bodies.append(Lid.on(grasp.hinge, *seen))
             elif grasp.wrist is not None:

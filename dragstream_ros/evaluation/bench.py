@@ -168,7 +168,7 @@ def _configs(args: argparse.Namespace) -> dict[str, Any]:
         model = ModelBenchmarkConfig(
             scenes=SceneConfig(scenes=4),
             side_motion=SideMotionConfig(cases=DragCaseConfig(n_per_kind=2)),
-            free_run=FreeRunConfig(times_secs=(1.0, 5.0)))
+            free_run=FreeRunConfig(scenes=3, times_secs=(1.0, 5.0)))
         plan = PlanBenchmarkConfig(passes=QUICK_PASSES, cases=PlanCaseConfig(scenes=6))
         goals = replace(goals, load=PlanLoadConfig(secs=4.0),
                         goals=replace(goals.goals, answers=1, goals=20, alone_secs=5.0))

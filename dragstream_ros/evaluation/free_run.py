@@ -29,7 +29,7 @@ Moment = tuple[np.ndarray, float]   # a frame (H, W, 3) uint8 RGB, and its chunk
 class FreeRunConfig:
     """How many scenes, and when one looks, in s after the last real frame; rising."""
 
-    scenes: int = 3
+    scenes: int = 12
     first_seed: int = FIRST_SEED
     times_secs: tuple[float, ...] = (5.0, 15.0, 30.0, 60.0)
     seed: int = 0

@@ -55,9 +55,9 @@ def fit_own_robot(paths: Sequence[Path], folder: Path, config: StagesConfig, fir
         for name, sha256 in hashes.items()}
     seen, held_out = split(recordings, every=hold_out_every)
     starts = before_after.choose_starts(held_out)
-    model = TabletopWorldModel.load()
-    model.table_view = None     # nobody has told how this camera sees its table
-    before, shown = _measure(model, starts)
+    bundled = TabletopWorldModel.load()
+    before, shown = _measure(bundled, starts)
+    model = _without_tables(bundled)
     episodes = [episode for episodes in seen.values() for episode in episodes]
     train_stages(model, episodes, config, folder, anew=False)
     model.half().float()        # as it will be written
@@ -88,6 +88,16 @@ def split(recordings: Recordings, *, every: int) -> tuple[Recordings, Recordings
         raise TrainingError('There is too little to hold some of it out: please record a minute.')
     return ({name: first for name, (first, _) in cut.items() if first},
             {name: last for name, (_, last) in cut.items() if last})
+
+
+def _without_tables(bundled: TabletopWorldModel) -> TabletopWorldModel:
+    """The same, but for what is known of the simulation's tables, things and cameras alone."""
+    model = TabletopWorldModel(
+        bundled.autoencoder.config, bundled.flow.config, bundled.dynamics.config, bundled.sigmas,
+        table_view=None, bare_table=None, whole_thing=None)
+    weights = bundled.state_dict()
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    return model.eval().requires_grad_(False)
 
 
 def _cut(episodes: Sequence[RecordedEpisode],

@@ -33,6 +33,7 @@ class SeenPicture:
     backdrop: what is behind them, or None; hidden: what they hide of each other, by number.
     rested: (H, W) bool, what was as in the frame before the picture; None: nothing.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
+    is_strange: the model knows tables, and this is none of them.
     """
 
     picture: np.ndarray
@@ -45,6 +46,7 @@ class SeenPicture:
     rested: np.ndarray | None = None
     grabbed: np.ndarray | None = None
     grabbed_origin: np.ndarray | None = None
+    is_strange: bool = False
 
     @classmethod
     def of(cls, picture: np.ndarray, paint: Paint | None = None,
@@ -59,7 +61,8 @@ class SeenPicture:
             np.eye(2, 3), (int(pieces.labels.max()) + 1, 1, 1))
         hidden = {} if backdrop is None or complete is None else hidden_parts(
             picture, pieces, complete)
-        return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop, hidden)
+        return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop, hidden,
+                   is_strange=paint is not None and backdrop is None)
 
     @property
     def owners(self) -> np.ndarray:

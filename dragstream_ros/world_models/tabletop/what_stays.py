@@ -3,6 +3,8 @@
 The model has mostly seen things move that were carried whole, so it lets what is near a drag go
 along.  Three things do not: an arm that the dragged thing passes below, or one that rests, unless
 it holds that; and the rest of a thing of which a part is dragged, as a box whose lid is lifted.
+In a scene that is strange to the model nothing goes along: its flow would bend and tear it.  To one
+that was fitted to a robot no thing is known, but it sees what rests.
 """
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ import numpy as np
 from dragstream_ros.core.held import RIM_PX, Held
 from dragstream_ros.core.lid import Lid
 from dragstream_ros.world_models.tabletop.backdrop import grown, opened
-from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture
+from dragstream_ros.world_models.tabletop.rigid_pieces import LARGEST_SHARE
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, mostly
 
 # Px of an arm that are so near to what it carries, for each px of its size: one that moves, or not.
 GRIP, RESTING_GRIP = 2.5, 4.5
 NEAR_PX = 2
 MOST_OF_IT = 0.7    # share of a thing: who drags that means all of it
 ALL_BUT_ALL = 0.9
+LEAST_AT_REST = 0.2     # of a picture: if it is less, the camera moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +43,32 @@ class WhatStays:
     def of(cls, seen: SeenPicture, held: Held | None) -> WhatStays:
         nothing = np.zeros(seen.gone.shape, bool)
         if held is None:
-            return cls(nothing, _resting_arms(seen), nothing, nothing)
+            return cls(nothing, ~nothing if seen.is_strange else _resting_arms(seen), nothing,
+                       nothing)
         above, below, boxes = _rests_of_things(seen, held)
         swept = held.swept().numpy()
         above |= _arms(seen, held, swept)
         left = _left(seen, held) & ~above
-        below = (below | boxes | _untouched(seen, swept)) & ~left & ~above
+        below = (below | boxes | _untouched(seen, swept) | seen.is_strange) & ~left & ~above
         return cls(above, below, left, boxes & below)
 
     @property
     def still(self) -> np.ndarray:
         """Both, (H, W) bool."""
         return self.above | self.below
+
+
+def what_rests(seen: SeenPicture, left: np.ndarray) -> np.ndarray:
+    """What of the newest frame rests where no thing is known, (H, W) bool, but for what is left.
+
+    Of one colour all does or none, but for the background.
+    """
+    if seen.backdrop is not None or seen.is_strange or seen.rests.mean() < LEAST_AT_REST:
+        return np.zeros(left.shape, bool)
+    pieces, rests = seen.shows(seen.pieces.labels), seen.rests & ~left
+    count = int(pieces.max()) + 1
+    is_small = np.bincount(pieces.ravel(), minlength=count) < LARGEST_SHARE * pieces.size
+    return np.where(is_small[pieces], mostly(pieces, rests, count)[pieces], rests) & ~left
 
 
 def _left(seen: SeenPicture, held: Held) -> np.ndarray:
