@@ -57,6 +57,7 @@ class StubChunk:
     last: bool
     drag_id: str
     drift: float = 0.0
+    is_strange: bool = False
     timings_secs: dict[str, float] = field(default_factory=dict)
     regions: tuple[np.ndarray | None, ...] = ()
     poses: list[list[Pose]] = field(default_factory=list)

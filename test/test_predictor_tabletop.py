@@ -12,6 +12,7 @@ from rcl_interfaces.srv import SetParameters
 from std_srvs.srv import Trigger
 
 from dragstream_ros.adapters.image import array_from_image
+from dragstream_ros.evaluation.table_film import camera_frames
 
 
 @pytest.fixture(scope='module')
@@ -62,3 +63,23 @@ def test_a_drag_is_answered_whatever_the_control(bench, control):
     assert all(0.0 <= confidence <= 1.0 for confidence in clip.confidence)
     # A busy computer may say that it is slow; nothing else.
     assert bench.said() == []
+
+
+@pytest.mark.parametrize('is_strange', [True, False])
+def test_a_scene_that_the_model_does_not_know_is_told_and_stands(bench, is_strange):
+    picture, _ = next(camera_frames((128, 128), rate_hz=20.0))
+    if is_strange:
+        noise = np.random.default_rng(0).integers(0, 255, (12, 16, 3))
+        picture = np.kron(noise, np.ones((8, 8, 1))).astype(np.uint8)
+    assert bench.call(Trigger, '/predictor/reset', Trigger.Request()).success
+    before = max((clip.epoch for clip in bench.clips()), default=0)
+
+    def told():
+        bench.film(picture)
+        bench.spin(0.05)
+        return (bench.status('scene is strange to the model') == str(is_strange)
+                and [clip for clip in bench.clips() if clip.epoch > before])
+
+    frames = np.stack([array_from_image(frame) for frame in bench.until(told, 30.0)[-1].frames])
+    assert frames.shape[1:] == picture.shape
+    assert (frames == picture).all() or not is_strange

@@ -194,8 +194,8 @@ def test_what_is_held_is_shown_as_it_was_put_there_whatever_denoising_says() -> 
 def test_in_a_strange_scene_all_stands_but_what_is_dragged(model) -> None:
     context = model.commit(latents(model, 6), model.empty_context())
     conditions = model.condition(context, PICTURE)          # no table that this model knows
-    _, frames, _ = model.finish(conditions.guess + 1.0, conditions)
-    assert (frames == PICTURE).all()
+    _, frames, after = model.finish(conditions.guess + 1.0, conditions)
+    assert (frames == PICTURE).all() and model.is_strange(after)
     conditions = model.condition(context, PICTURE, held=held_disc())
     x0, frames, context = model.finish(conditions.guess + 1.0, conditions)
     assert np.abs(frames[-1, 36:45, 68:77].astype(int) - PICTURE[36:45, 36:45]).max() <= 1

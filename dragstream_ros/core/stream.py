@@ -70,6 +70,7 @@ class PredictedChunk:
     regions: per handle (H, W) bool, what is held, where it was grabbed, of an arm whose hand turns
         that alone; None where that is not known.  poses: per frame and handle, how far that is
         asked to have moved.
+    is_strange: the model does not know this scene: only what is dragged moves.
     """
 
     frames: np.ndarray
@@ -86,6 +87,7 @@ class PredictedChunk:
     timings_secs: dict[str, float]
     regions: tuple[np.ndarray | None, ...] = ()
     poses: Sequence[Sequence[Pose]] = ()
+    is_strange: bool = False
 
 
 class DragStream:
@@ -355,7 +357,12 @@ class DragStream:
             confidence=(np.exp(-drift) * fade).astype(np.float32), drift=drift,
             timings_secs=stopwatch.secs,
             regions=tuple(handle.posed for handle in command.handles) if command else (),
-            poses=poses_at(command, times_secs[1:]) if command else ())
+            poses=poses_at(command, times_secs[1:]) if command else (),
+            is_strange=self._is_strange(result.rollout.context))
+
+    def _is_strange(self, context: Any) -> bool:
+        is_strange = getattr(self.world_model, 'is_strange', None)
+        return bool(is_strange is not None and is_strange(context))
 
     def _is_complete(self, rollout: Rollout) -> bool:
         if self.config.mode == 'free_running':

@@ -82,6 +82,7 @@ class WorldModel(Protocol):
     before(conditions, context): with it; of a chunk that is redone, since something of its last
         frame was grasped, the context of before it, told of that.
     past_of(context): what of it a reference reads, where the rest is large.
+    is_strange(context): it does not know this scene, and lets only what is dragged move.
     lighter(speed): itself at that share of its cost, with the words ``given_up``, or None.
     most_goals: of planners at once, for which the memory has room; None: any.
     """

@@ -116,6 +116,7 @@ class Statistics:
             **_percentiles('latency from image to prediction', self._latencies_secs),
             **_percentiles("ROS's part of the latency", self._ros_secs),
             'drift': chunk.drift if chunk else 0.0,
+            'scene is strange to the model': chunk.is_strange if chunk else False,
             'context, MB': worker.context_bytes / 1e6 if worker else 0.0,
             'dropped: image replaced by a newer one': worker.n_replaced if worker else 0,
             **{f'dropped: {cause}': count for cause, count in sorted(self.drops.items())},
@@ -145,6 +146,9 @@ class Statistics:
             return DiagnosticStatus.WARN, 'Nothing has been predicted yet.'
         if self.speed is not None and self.speed.undragged < 1.0:
             return DiagnosticStatus.WARN, 'Predicting, slower than real time.'
+        if self._newest_chunk.is_strange:
+            return DiagnosticStatus.OK, ('Predicting what is dragged alone: the world model does '
+                                         'not know this scene.')
         return DiagnosticStatus.OK, 'Predicting.'
 
 

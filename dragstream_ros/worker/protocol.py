@@ -175,6 +175,7 @@ class Chunk:
     sent_ns: int
     outlines_px: Sequence[Sequence[np.ndarray]] = ()
     timings_secs: dict[str, float] = field(default_factory=dict)
+    is_strange: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -233,6 +233,7 @@ class PredictionSession:
             source_arrival_ns=self._arrivals_ns.get(predicted.source_stamp_ns, 0),
             sent_ns=time.monotonic_ns(),
             timings_secs=predicted.timings_secs,
+            is_strange=predicted.is_strange,
         )
 
     # Fresh starts.

@@ -230,6 +230,10 @@ class TabletopWorldModel(nn.Module):
         return replace(conditions.context, seen=seen.dragged(
             grasped.seen.grabbed, grasped.seen.grabbed_origin))
 
+    def is_strange(self, context: Context) -> bool:
+        """Is the table of what was seen last none that is known? See FirstGuess."""
+        return context.seen is not None and context.seen.is_strange
+
     def denoise(self, x: torch.Tensor, step: int, conditions: TabletopConditions,
                 taps: Sequence[int] = (), stop_after_taps: bool = False) -> Denoised:
         assert x.shape == (self.frames_per_chunk, *self.latent_shape), x.shape
