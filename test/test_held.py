@@ -16,6 +16,7 @@ from dragstream_ros.core.drag import (
     advance,
 )
 from dragstream_ros.core.held import RIM_PX, Held, with_regions
+from dragstream_ros.core.sides import Sides
 from dragstream_ros.core.table_view import TableView, seen_in
 from dragstream_ros.masks.grow_region import grow_region
 
@@ -155,6 +156,11 @@ def test_what_stands_on_a_table_keeps_its_sides_below_its_top_when_it_is_turned(
     flat = replace(command, handles=(command.handles[0].grasped(horizon_px=None),))
     assert unlike(command) < (0.25 if striped else 0.2) * where.sum()    # rims
     assert unlike(flat) > (1.5 if striped else 2) * unlike(command)
+
+
+@pytest.mark.filterwarnings('error')
+def test_what_is_held_outside_the_picture_has_no_sides() -> None:
+    assert Sides.of(picture(), np.zeros((128, 128), bool)) == Sides()
 
 
 def test_sides_of_another_colour_than_the_top_keep_it() -> None:

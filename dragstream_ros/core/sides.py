@@ -86,7 +86,7 @@ def _height_px(picture: np.ndarray, held: np.ndarray) -> int:
     found, greatest = 0, LEAST_CREASE
     for sides_px in range(LOWEST_SIDES_PX, held.shape[0]):
         top = top_of(held, sides_px)
-        if top.sum() < LEAST_TOP_SHARE * held.sum():
+        if top.sum() <= LEAST_TOP_SHARE * held.sum():      # or nothing is held
             break
         crease = step[_crease(top)].mean() * (UNLIT + _lit_alike(levels, top, sides_px))
         if crease > greatest:
