@@ -1,7 +1,7 @@
 """The black bars above and below a wide camera's picture, or beside a tall one's.
 
 The camera sees nothing there, and its picture ends before them: what reaches in from outside does
-so over their edge.
+so over their edge.  They are found in the picture itself, since films bring bars of their own.
 """
 
 from __future__ import annotations
