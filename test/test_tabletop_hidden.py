@@ -79,6 +79,20 @@ def test_what_an_arm_hid_comes_to_light_when_it_leaves() -> None:
     assert is_all(torn[22:38, 27:29], TABLE)
 
 
+def test_and_the_rest_of_the_thing_stays_with_its_rim() -> None:
+    of, rim = seen(), np.s_[40, 20:26]
+    picture = of.picture.copy()
+    picture[rim] = (160, 75, 70)        # half of the box and half of the table
+    backdrop = Backdrop.of(picture, of.pieces, painted)
+    frame = last_frame(moved(replace(of, picture=picture, backdrop=backdrop), where(BAR), 14))
+    assert np.array_equal(frame[rim], picture[rim])
+
+
+def test_a_sliver_beside_a_thing_is_not_hidden() -> None:
+    of, beside = seen(), where(np.s_[20:40, 26:28])
+    assert not hidden_parts(of.picture, of.pieces, lambda *_: (where(LEFT) | beside)[None])
+
+
 def test_and_when_it_is_dragged_away() -> None:
     command = DragCommand(
         drag_id='d', operator_id='o', mode=DragMode.ANIMATE, image_size=(SIDE, SIDE), stamp_ns=0,

@@ -94,6 +94,22 @@ def test_an_edge_of_the_table_that_is_painted_off_is_no_shadow() -> None:
     assert not (backdrop.shade[:, 38:44] > 0).any()
 
 
+def test_an_edge_of_the_table_that_is_guessed_wrong_is_no_strange_thing() -> None:
+    """The painter is tried on squares that it does not see: what it says there is not kept."""
+    def with_wall(height: int) -> np.ndarray:
+        return np.where(np.arange(SIDE)[:, None, None] < height, (250, 230, 250), chequers()
+                        ).astype(np.uint8)
+
+    def lower_where_hidden(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        return np.where(hidden[..., None], with_wall(12), picture)
+
+    of, picture = seen(), with_wall(9)
+    picture[BOX] = RED
+    backdrop = Backdrop.of(picture, of.pieces, lower_where_hidden)
+    assert backdrop is not None
+    assert off(backdrop.table[:16], picture[:16]) == 0 and not backdrop.shade[:16].any()
+
+
 def test_a_thing_takes_the_thin_shadow_around_its_foot_along() -> None:
     of = seen()
     picture = of.picture.copy()

@@ -127,7 +127,9 @@ def _strange(again: np.ndarray, picture: np.ndarray, tried: np.ndarray,
 
     again: the table, painted also where it was tried, (H, W) bool.
     """
-    off = _is_off(again, picture) & tried & ~_shadows(picture, again, pieces)[0]
+    off = _is_off(again, picture) & tried
+    off &= ~(_shadows(picture, again, pieces)[0]
+             | _is_edge(picture, picture, TRIED_PX, known=tried & ~grown(off, RIM_PX)))
     # Every other square was tried: what is off in some of them is so between them.
     joined = cv2.morphologyEx(off.astype(np.uint8), cv2.MORPH_CLOSE,
                               np.ones((2 * TRIED_PX + 1,) * 2, np.uint8))
@@ -137,6 +139,20 @@ def _strange(again: np.ndarray, picture: np.ndarray, tried: np.ndarray,
     return strange
 
 
+def _is_edge(picture: np.ndarray, table: np.ndarray, off_px: int,
+             known: np.ndarray | None = None) -> np.ndarray:
+    """Where an edge of the table may be painted so far off, (H, W) bool: its colours are near.
+
+    known: (H, W) bool, what of the table is; None: all.
+    """
+    around = np.ones((2 * off_px + 1,) * 2, np.uint8)
+    unknown = np.zeros(picture.shape[:2], bool) if known is None else ~known
+    darkest, lightest = (of(np.where(unknown[..., None], nothing, table), around).astype(int)
+                         for of, nothing in ((cv2.erode, np.uint8(255)), (cv2.dilate, np.uint8(0))))
+    return np.asarray(((picture.astype(int) + EDGE_LEVELS >= darkest)
+                       & (picture <= lightest + EDGE_LEVELS)).all(-1))
+
+
 def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
              ) -> tuple[np.ndarray, np.ndarray]:
     """Where shadows lie, (H, W) bool, and the share of the light that they take, float32."""
@@ -144,12 +160,8 @@ def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
     shade, things = darker.mean(-1), pieces.things > 0
     grey = (np.ptp(darker, -1) < SAME_HUE) & (shade < SHADES[1])
     apart = grey & ~grown(things, 1)
-    # An edge of the table that is painted a little off is as dark as what is beside it.
-    beside = np.ones((5, 5), np.uint8)
-    is_edge = ((picture.astype(int) + EDGE_LEVELS >= cv2.erode(table, beside).astype(int))
-               & (picture <= cv2.dilate(table, beside).astype(int) + EDGE_LEVELS)).all(-1)
-    dark = cv2.morphologyEx((apart & ~is_edge & (shade > SHADES[0])).astype(np.uint8),
-                            cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
+    dark = apart & (shade > SHADES[0]) & ~_is_edge(picture, table, RIM_PX)
+    dark = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
     # At its rim a shadow is fainter; and what stands on the table has a thin one around its foot.
     dark |= apart & (shade > FAINTEST) & grown(dark, RIM_PX)
     dark |= grey & (shade > SHADES[0]) & grown(things & (pieces.arms == 0), RIM_PX) & ~things

@@ -13,7 +13,7 @@ import numpy as np
 
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
 from dragstream_ros.masks.thing_pieces import ThingPieces
-from dragstream_ros.world_models.tabletop.backdrop import grown
+from dragstream_ros.world_models.tabletop.backdrop import grown, opened
 
 RIM_PX = 1              # around a thing, where its colours are mixed with what is behind it
 LEAST_SEEN_PX = 20      # of a thing, to say how it goes on
@@ -54,7 +54,7 @@ def hidden_parts(picture: np.ndarray, pieces: ThingPieces, complete: Complete,
     for index, mask, rest, whole in zip(
             beside, masks, others, complete(picture, np.stack(masks), np.stack(others)),
             strict=True):
-        hidden = _joined(whole & rest, mask)
+        hidden = _joined(opened(whole & rest), mask)
         if hidden.sum() >= LEAST_HIDDEN_PX:
             by = frozenset(np.unique(pieces.things[hidden]).tolist()) - {0}
             found[numbers[index]] = HiddenPart(hidden, by, _coloured(picture, mask, rest, hidden))

@@ -52,9 +52,9 @@ class Layers:
         for origin, certain in zip(origins, sure, strict=True):
             shown = ShownPieces.of(labels, origin, gone)
             motions = np.where(stays[:, None, None], motions, _moved(motions, shown, certain))
-            has_moved = _with_hidden((motions != STILL).any((1, 2)) | taken, seen.hidden)
+            has_moved = (motions != STILL).any((1, 2)) | taken
             frames.append((~has_moved[seen.owners] & ~gone,
-                           *_put(seen, np.flatnonzero(has_moved), motions, shown, gone)))
+                           *_put(seen, has_moved, motions, shown, gone)))
         standing, shadows, pieces = zip(*frames)
         return cls(np.stack(standing), shadows, pieces, motions)
 
@@ -108,15 +108,15 @@ def _moved(motions: np.ndarray, shown: ShownPieces, sure: np.ndarray) -> np.ndar
     return found
 
 
-def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: ShownPieces,
+def _put(seen: SeenPicture, has_moved: np.ndarray, motions: np.ndarray, shown: ShownPieces,
          gone: np.ndarray) -> tuple[list[Piece], list[tuple[int, Piece]]]:
-    """Shadows of pieces with these numbers, and themselves, the least seen first.
+    """Shadows of what has moved (n,) bool, and what is to be drawn, the least seen first.
 
     But what others hid in the picture comes before those.
     """
     assert seen.backdrop is not None
     shadows, pieces, shares = [], {}, {}
-    for number in numbers.tolist():
+    for number in np.flatnonzero(_with_hidden(has_moved, seen.hidden)).tolist():
         mask = seen.backdrop.covers == number
         left = mask & ~gone
         if number in seen.hidden and 2 * left.sum() > mask.sum():
@@ -126,9 +126,9 @@ def _put(seen: SeenPicture, numbers: np.ndarray, motions: np.ndarray, shown: Sho
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
         pieces[number], shares[number] = piece, shown.share_of(number, piece)
-        shadow = placed(
-            seen.backdrop.shade * ((seen.owners == number) & ~gone), motions[number])
-        shadows += [] if shadow is None else [shadow]
+        if has_moved[number] and (shadow := placed(
+                seen.backdrop.shade * ((seen.owners == number) & ~gone), motions[number])):
+            shadows.append(shadow)
     for number in pieces.keys() & seen.hidden.keys():
         hiders = pieces.keys() & seen.hidden[number].by
         shares[number] = min([shares[number], *(np.nextafter(shares[by], -1) for by in hiders)])
