@@ -14,7 +14,7 @@ from dragstream_ros.masks.thing_pieces import ThingPieces
 from dragstream_ros.world_models.tabletop.backdrop import Backdrop
 from dragstream_ros.world_models.tabletop.bare_table import BareTable
 from dragstream_ros.world_models.tabletop.first_guess import FirstGuess
-from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid
+from dragstream_ros.world_models.tabletop.seen_picture import SeenPicture, grid, reaching
 
 SIDE = 64
 BOX, SHADOW, OTHER = np.s_[20:32, 20:32], np.s_[34:42, 20:32], np.s_[20:32, 44:56]
@@ -121,6 +121,39 @@ def test_a_thing_takes_the_thin_shadow_around_its_foot_along() -> None:
     away = last_frame(guess(replace(of, picture=picture, backdrop=backdrop), picture,
                             way_px=(0.0, 16.0)))
     assert away[48, 22:30] == pytest.approx(0.6 * chequers()[48, 22:30], abs=3)
+
+
+def test_a_foot_has_no_gaps_and_leaves_no_specks() -> None:
+    of = seen()
+    picture, table = of.picture.copy(), chequers()
+    foot = np.s_[32:34, 20:32]          # two rows below the box
+    picture[foot] = np.rint(0.6 * table[foot])
+    picture[32, 25] = (130, 50, 50)     # where the box is mixed in
+    picture[34, 24] = np.rint(0.85 * table[34, 24])     # the very end of it
+    picture[34, 20:24], picture[34, 25:] = table[34, 20:24], table[34, 25:]
+    picture[35:] = table[35:]
+    backdrop = Backdrop.of(picture, of.pieces, painted)
+    assert backdrop is not None
+    assert backdrop.shade[32, 20:32] == pytest.approx(0.4, abs=0.02)
+    assert backdrop.shade[34, 24] == pytest.approx(0.15, abs=0.02)
+    assert backdrop.owners[34, 24] == 2
+
+
+@pytest.mark.parametrize('lean', [-1.0, 0.0, 1.0])
+def test_an_arm_that_comes_further_in_goes_on_as_it_leans(lean) -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    arm = (np.abs(columns - 32 - lean * rows) <= 3) & (rows < 14)
+    labels = 1 + arm.astype(np.int32)
+    picture = np.where(arm[..., None], np.uint8(RED), chequers())
+    pieces = ThingPieces(labels, labels * arm, labels * arm)
+    of = SeenPicture.of(picture)
+    of = replace(of, pieces=pieces, reaching=reaching(pieces.arms), motions=np.tile(
+        np.eye(2, 3), (3, 1, 1)), backdrop=Backdrop.of(picture, pieces, painted))
+    flow = torch.zeros(5, 3, SIDE, SIDE)
+    flow[:, 1] = 12.0                   # all of it is 12 px further down
+    frame = last_frame(FirstGuess.of(picture, flow[:, :2], flow[:, 2:], None, of))
+    beyond = (np.abs(columns - 32 - lean * (rows - 12)) <= 1) & (rows < 24)
+    assert off(frame[beyond], np.array(RED)) <= 3
 
 
 def test_where_nothing_is_known_there_is_no_backdrop() -> None:

@@ -12,8 +12,9 @@ from dragstream_ros.core.drag import DragCommand, DragHandle, DragMode
 from dragstream_ros.core.held import Held
 from dragstream_ros.core.table_view import TableView
 from dragstream_ros.errors import DragStreamError, ErrorCode
+from dragstream_ros.world_models.tabletop.backdrop import Backdrop
 from dragstream_ros.world_models.tabletop.dynamics import attend, flat
-from dragstream_ros.world_models.tabletop.model import TabletopWorldModel
+from dragstream_ros.world_models.tabletop.model import FAINT, TabletopWorldModel
 
 CHUNK = 5
 PICTURE = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
@@ -162,6 +163,21 @@ def test_what_is_settled_is_shown_as_it_was_put_and_the_rest_as_it_was_made_anew
     known = ~np.isnan(context.seen.origin[0])
     assert not known[:, :60].any()
     assert np.array_equal(known[:, 68:], ~np.isnan(conditions.first.seen.origin[0])[:, 68:])
+
+
+def test_where_the_table_is_known_a_faint_change_is_not_shown(model) -> None:
+    """The autoencoder's blur beside a thing would be a halo on the table."""
+    conditions = model.condition(model.commit(latents(model, 6), model.empty_context()), PICTURE)
+    known = Backdrop(PICTURE, *(np.zeros(PICTURE.shape[:2]) for _ in range(5)))
+    first = replace(conditions.first, settled=torch.zeros_like(conditions.first.settled),
+                    seen=replace(conditions.first.seen, backdrop=known))
+    kept, frames, _ = model.finish(conditions.guess + 1.0, replace(conditions, first=first))
+    guessed = (255 * first.frames).round().permute(0, 2, 3, 1).numpy().astype(int)
+    made = model.decode(kept).astype(int)
+    faint = np.abs(made - guessed).max(-1) < 255 * FAINT[0] - 1
+    far = np.abs(made - guessed).max(-1) > 255 * FAINT[1] + 1
+    assert faint.any() and (frames[faint] == guessed[faint]).all()
+    assert far.any() and (frames[far] == made[far]).all()
 
 
 def test_real_frames_are_cut_anew(model) -> None:

@@ -70,14 +70,15 @@ class Backdrop:
         dark, shade = _shadows(picture, table, pieces)
         owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
+        at_a_foot = grown(dark & near, 1)
         count, parts, stats, _ = cv2.connectedComponentsWithStats(
             (dark & ~near).astype(np.uint8))
         for part in range(1, count):
-            if stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX:
-                its = parts == part
+            its = parts == part
+            if stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX or (its & at_a_foot).any():
                 owners[its] = np.bincount(owner[its]).argmax()
             else:
-                shade[parts == part] = 0
+                shade[its] = 0
         covers = np.where(things, owner, np.where(owners == labels, labels, 0))
         return cls(table, covers, owners, shade, ~things & ~_is_off(table, picture),
                    np.zeros(things.shape, bool))
@@ -90,7 +91,7 @@ class Backdrop:
             its = self.covers == number
             around = (self.owners == number) & ~its
             if shares[number] < ALL_SHARE:
-                around &= _distances(its & part) < _distances(its & ~part)
+                around &= distances(its & part) < distances(its & ~part)
             found |= around
         return found
 
@@ -108,7 +109,7 @@ class Backdrop:
         return np.asarray(inside / np.maximum(all_px, 1))
 
 
-def _distances(mask: np.ndarray) -> np.ndarray:
+def distances(mask: np.ndarray) -> np.ndarray:
     """Of every pixel (H, W) to a mask (H, W) bool, px."""
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
 
@@ -164,8 +165,13 @@ def _shadows(picture: np.ndarray, table: np.ndarray, pieces: ThingPieces,
     dark = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
     # At its rim a shadow is fainter; and what stands on the table has a thin one around its foot.
     dark |= apart & (shade > FAINTEST) & grown(dark, RIM_PX)
-    dark |= grey & (shade > SHADES[0]) & grown(things & (pieces.arms == 0), RIM_PX) & ~things
-    return dark, np.where(dark, shade, 0).astype(np.float32)
+    deep, foot = grey & (shade > SHADES[0]) & ~things, grown(things & (pieces.arms == 0), RIM_PX)
+    dark |= deep & grown(deep & foot, 1)
+    shade = np.where(dark, shade, 0).astype(np.float32)
+    # Where a thing's colours are mixed in, it is as dark as beside that.
+    closed = cv2.morphologyEx(shade, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    shade = np.where(foot & ~things & (np.abs(darker).max(-1) > SHADES[0]), closed, shade)
+    return shade > 0, shade
 
 
 def grown(mask: np.ndarray, rim_px: int) -> np.ndarray:

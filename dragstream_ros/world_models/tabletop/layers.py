@@ -122,7 +122,7 @@ def _put(seen: SeenPicture, has_moved: np.ndarray, motions: np.ndarray, shown: S
         if number in seen.hidden and 2 * left.sum() > mask.sum():
             # And the rim beside it, which goes with what hid it.
             left |= seen.hidden[number].mask | mask & grown(seen.hidden[number].mask, RIM_PX)
-        piece = placed(left.astype(np.float32), motions[number])
+        piece = placed(left.astype(np.float32), motions[number], seen.reaching.get(number))
         if piece is None or piece.cover.sum() <= LEAST_SEEN_PX / 2:
             continue
         pieces[number], shares[number] = piece, shown.share_of(number, piece)

@@ -50,6 +50,8 @@ NAME = 'tabletop'
 # By how much denoising changes a cell of the guess: its root mean square, latents being of about
 # unit variance. Below the first the picture keeps what was carried there, above the second nothing.
 UNCHANGED, CHANGED = 0.1, 0.3
+# By how much a pixel of a known table changes, in 0..1: below the first that is the autoencoder's.
+FAINT = 0.08, 0.16
 # What has not changed for so long rests: of such arms 13 % move within half a second (60 scenes).
 RESTED_FRAMES = 4
 # Of the simulation's cameras, on the average (simulation/camera.py).
@@ -262,8 +264,7 @@ class TabletopWorldModel(nn.Module):
     def finish(self, x0: torch.Tensor, conditions: TabletopConditions,
                ) -> tuple[torch.Tensor, np.ndarray, Context]:
         """What is settled, or all but unchanged by denoising, stays as guessed."""
-        change = _change(x0, conditions.guess)
-        changed = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
+        changed = _share(_change(x0, conditions.guess), UNCHANGED, CHANGED)
         first, context = conditions.first, conditions.context
         if first is None:
             x0 = conditions.guess.lerp(x0, changed)
@@ -274,6 +275,8 @@ class TabletopWorldModel(nn.Module):
         pixels = self._decode(x0)
         redone = (1 - first.settled) * functional.interpolate(
             changed, size=pixels.shape[-2:], mode='bilinear')
+        if first.seen.backdrop is not None:
+            redone = redone * _share((pixels - first.frames).abs().amax(1, keepdim=True), *FAINT)
         seen = first.seen
         if seen.backdrop is None:
             seen = seen.without((redone[-1, 0] > 0.5).cpu().numpy())
@@ -379,6 +382,11 @@ def _rested(latents: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
 def _change(latents: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """By how much cells (n, C, h, w) differ: the root mean square, (n, 1, h, w)."""
     return (latents - others).square().mean(1, keepdim=True).sqrt()
+
+
+def _share(of: torch.Tensor, nothing: float, all_: float) -> torch.Tensor:
+    """Values as shares of the way between these two, in 0..1."""
+    return ((of - nothing) / (all_ - nothing)).clamp(0, 1)
 
 
 def _call(make: Callable[[], Any]) -> Any:

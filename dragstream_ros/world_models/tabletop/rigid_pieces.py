@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from dragstream_ros.core.arm import Arm
 from dragstream_ros.core.held import RIM_PX
 from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.fill_from_nearest import fill_from_nearest
@@ -32,16 +33,17 @@ class Piece:
     """One piece in one frame: it covers this share (h, w) float32 of the window's pixels.
 
     source: (2, 3), from a pixel (x, y, 1) of the window to where in the picture that was cut, in
-    px (x, y), what it shows is from.
+    px (x, y), what it shows is from. arm: how it goes on beyond the rim; None: straight on.
     """
 
     window: tuple[slice, slice]
     cover: np.ndarray
     source: np.ndarray
+    arm: Arm | None = None
 
     def cut(self, picture: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
         """What the window shows of a picture (H, W) or (H, W, C)."""
-        return _cut(picture, self.source, self.cover.shape, how)
+        return _cut(picture, self.source, self.cover.shape, self.arm, how)
 
     def put(self, frame: np.ndarray, whole: np.ndarray, picture: np.ndarray) -> None:
         """Draw it, as cut from a picture, over a frame, (H, W, 3) float32 both.
@@ -219,17 +221,18 @@ def _fit_motions(piece: np.ndarray, here: np.ndarray, there: np.ndarray, weight:
     return cos, sin, shift.T, of_piece @ (weight * misfit) / (of_piece @ weight + 1e-6)
 
 
-def placed(cover: np.ndarray, source: np.ndarray) -> Piece | None:
+def placed(cover: np.ndarray, source: np.ndarray, arm: Arm | None = None) -> Piece | None:
     """What covers so much (H, W) after its motion; None where nothing of it is in the picture.
 
     What touches the border goes on beyond it: an arm that comes further in shows more of itself.
     """
-    height, width = cover.shape
+    (height, width), leans = cover.shape, arm is not None
     rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
     if not len(rows):
         return None
     (left, right), (top, bottom) = (
-        (ends[0] - BEYOND_PX * (ends[0] == 0), ends[-1] + BEYOND_PX * (ends[-1] == size - 1))
+        (ends[0] - BEYOND_PX * (ends[0] == 0 or leans),
+         ends[-1] + BEYOND_PX * (ends[-1] == size - 1 or leans))
         for ends, size in ((columns, width), (rows, height)))
     turn, shift = source[:, :2], source[:, 2]
     corners = np.array([(x, y) for x in (left, right) for y in (top, bottom)]) - shift
@@ -240,10 +243,15 @@ def placed(cover: np.ndarray, source: np.ndarray) -> Piece | None:
         return None
     there = np.column_stack([turn, turn @ (left, top) + shift])
     window = slice(top, bottom), slice(left, right)
-    return Piece(window, _cut(cover, there, (bottom - top, right - left)), there)
+    return Piece(window, _cut(cover, there, (bottom - top, right - left), arm), there, arm)
 
 
-def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...],
+def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...], arm: Arm | None,
          how: int = cv2.INTER_LINEAR) -> np.ndarray:
-    return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
-                          flags=how | cv2.WARP_INVERSE_MAP)
+    if arm is None:
+        return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
+                              flags=how | cv2.WARP_INVERSE_MAP)
+    rows, columns = np.indices(shape)
+    there = torch.from_numpy(np.tensordot(source, (columns, rows, np.ones(shape)), 1)).float()
+    x, y = (axis.numpy() for axis in arm.within(*there))
+    return cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE)

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import torch
 
+from dragstream_ros.core.arm import Arm, within_rims
 from dragstream_ros.core.region import dilate
 from dragstream_ros.masks.thing_pieces import ThingPieces, thing_pieces
-from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint
+from dragstream_ros.world_models.tabletop.backdrop import Backdrop, Paint, distances
 from dragstream_ros.world_models.tabletop.hidden_parts import Complete, HiddenPart, hidden_parts
 
 STILL_PX = 0.5
@@ -34,6 +35,7 @@ class SeenPicture:
     rested: (H, W) bool, what was as in the frame before the picture; None: nothing.
     grabbed: the picture that the drag is of, and grabbed_origin: the origin as of that; or None.
     is_strange: the model knows tables, and this is none of them.
+    reaching: how its arms go on beyond the rim, by number.
     """
 
     picture: np.ndarray
@@ -47,6 +49,7 @@ class SeenPicture:
     grabbed: np.ndarray | None = None
     grabbed_origin: np.ndarray | None = None
     is_strange: bool = False
+    reaching: Mapping[int, Arm] = field(default_factory=dict)
 
     @classmethod
     def of(cls, picture: np.ndarray, paint: Paint | None = None,
@@ -62,7 +65,8 @@ class SeenPicture:
         hidden = {} if backdrop is None or complete is None else hidden_parts(
             picture, pieces, complete)
         return cls(picture, pieces, grid(size), np.zeros(size, bool), motions, backdrop, hidden,
-                   is_strange=paint is not None and backdrop is None)
+                   is_strange=paint is not None and backdrop is None,
+                   reaching=reaching(pieces.arms))
 
     @property
     def owners(self) -> np.ndarray:
@@ -166,6 +170,21 @@ class SeenPicture:
         shown, known = np.zeros_like(numbers), ~np.isnan(origin[0])
         shown[known] = numbers[_nearest(origin[:, known], numbers.shape)]
         return shown
+
+
+def reaching(arms: np.ndarray) -> dict[int, Arm]:
+    """By number, how arms (H, W) int32 go on beyond the rim; 0: none."""
+    found = {}
+    for number in np.unique(arms[arms > 0]).tolist():
+        mask = arms == number
+        rim = mask.copy()
+        rim[1:-1, 1:-1] = False
+        hand = np.unravel_index((distances(rim) * mask).argmax(), mask.shape)
+        hand_px = np.array(hand[::-1])
+        arm = Arm.of(within_rims(torch.from_numpy(mask), hand_px), hand_px)
+        if arm is not None:
+            found[number] = arm
+    return found
 
 
 def mostly(pieces: np.ndarray, where: np.ndarray, count: int) -> np.ndarray:
