@@ -23,9 +23,11 @@ from dragstream_ros.core.drag import (
     shift,
 )
 from dragstream_ros.core.grasp import Grasp
+from dragstream_ros.core.grip import Grip
 from dragstream_ros.core.hinge import Hinge
 from dragstream_ros.core.pose import Pose
 from dragstream_ros.core.table_view import TableView, seen_in
+from dragstream_ros.core.turn_centre import turn_centre
 
 FAR, NEAR = TableView(horizon=-0.5), TableView(horizon=0.5)
 
@@ -171,6 +173,42 @@ def test_what_turns_on_a_plane_goes_round_in_an_ellipse():
     np.testing.assert_allclose(
         pose.apply(np.array([[60, 39.5], [50, 44.5], [50, 39.5]])),
         [(50, 44.5), (40, 39.5), (50, 39.5)], atol=1e-9)
+
+
+def circle_on_a_plane(degrees: tuple[float, float]) -> np.ndarray:
+    """A way around (50, 40), of 10 px, where circles look half as high as they are wide."""
+    angles = np.radians(np.linspace(*degrees, 11))
+    return np.column_stack([50 + 10 * np.cos(angles), 40 + 5 * np.sin(angles)])
+
+
+@pytest.mark.parametrize('too_low_px', [-1.5, 0.0, 1.5, 3.0])
+def test_a_turn_has_its_centre_at_the_height_of_what_is_grabbed(too_low_px):
+    """The middle that an operator points at is higher or lower than a box's edge."""
+    found = turn_centre(circle_on_a_plane((-60, 20)), np.array([50, 40 + too_low_px]), 0.5, 128)
+    np.testing.assert_allclose(found, (50, 40), atol=0.6)
+
+
+def test_what_a_path_does_not_tell_of_a_centre_is_as_it_was_said():
+    said = np.array([50.0, 46.0])
+    for path in (circle_on_a_plane((30, 30)), np.array([(44.0, 40.0), (62.0, 40.0)])):
+        np.testing.assert_array_equal(turn_centre(path, said, 0.5, 128), said)
+
+
+def test_a_centre_is_never_moved_onto_the_path():
+    towards = np.array([(50.0, 40.0), (56.0, 60.0)])
+    found = turn_centre(towards, np.array([50.0, 44.0]), 1.0, 128)
+    assert 42.0 <= found[1] <= 46.0
+
+
+def test_only_where_the_view_is_known_and_one_handle_turns_it_is_a_centre_moved():
+    turned = rotation(*circle_on_a_plane((-60, 20)), centre=(50.0, 43.0))
+    slanting = TableView(horizon=-1.0, tilt_deg=30)
+    for view, moved in ((slanting, True), (FAR, False)):
+        [seen] = seen_in(view, command(turned)).handles
+        assert (seen.centre_px[1] < 42.0) == moved
+    gripped = turned.grasped(grip=Grip(np.array([0.0]), turned.path_px[None, :1]))
+    [seen] = seen_in(slanting, command(gripped)).handles
+    np.testing.assert_array_equal(seen.centre_px, (50.0, 43.0))
 
 
 def test_a_plane_looks_flatter_farther_away_and_from_lower():

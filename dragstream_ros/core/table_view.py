@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dragstream_ros.core.drag import DragCommand, DragHandle
+from dragstream_ros.core.turn_centre import turn_centre
 
 STEEPEST_DEG = 85.0     # of a tilt: beyond, it is as good as straight down
 FLATTEST = 0.1      # height over width of a circle: beyond, at the horizon, nothing can be turned
@@ -89,7 +90,9 @@ def seen_in(view: TableView | None, command: DragCommand) -> DragCommand:
 
 def _seen_in(view: TableView, handle: DragHandle, height_px: int) -> DragHandle:
     centre_px = handle.turned_about_px
-    return handle.grasped(
-        horizon_px=view.horizon * height_px - 0.5,
-        flatness=1.0 if centre_px is None else view.flatness(
-            (float(centre_px[1]) + 0.5) / height_px))
+    flatness = 1.0 if centre_px is None else view.flatness((float(centre_px[1]) + 0.5) / height_px)
+    by_itself = handle.grasp.grip is None and handle.grasp.wrist is None
+    if centre_px is not None and by_itself and view.tilt_deg is not None:
+        handle = replace(handle, centre_px=turn_centre(
+            handle.path_px, centre_px, flatness, height_px))
+    return handle.grasped(horizon_px=view.horizon * height_px - 0.5, flatness=flatness)
