@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-UNSURE = 0.0135     # picture heights: a path that changes its height by less tells nothing
+UNSURE = 0.043      # picture heights: a path that changes its height by less tells nothing
 HIGHEST = 0.08      # picture heights: from the centre that is said, at most
 NEAREST = 0.5       # of the way from there to the path
 
