@@ -25,7 +25,7 @@ ANGLES = 25         # of a hinge that are tried, coarsely and then finely
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Grip:
+class DraggedThing:
     """One handle of a drag on a gripper or an object.
 
     index: of the hand (0, 1) or of the object. place_m: (3,) the point that was grabbed. limb: of
@@ -72,7 +72,7 @@ class DraggedRobot:
 
     def __init__(self, hands: Sequence[Hand]) -> None:
         self._hands = [copy.copy(hand) for hand in hands]
-        self._grips: list[Grip] = []
+        self._dragged: list[DraggedThing] = []
         self._starts: list[np.ndarray] = []
         self._elapsed = 0.0
 
@@ -81,34 +81,34 @@ class DraggedRobot:
         """Left and right."""
         return self._hands
 
-    def drag(self, grips: Sequence[Grip]) -> None:
+    def drag(self, things: Sequence[DraggedThing]) -> None:
         """Carry this out from the next tick on, in place of what is left of another drag."""
-        self._grips, self._starts, self._elapsed = list(grips), [], 0.0
+        self._dragged, self._starts, self._elapsed = list(things), [], 0.0
 
     def step(self, dt_secs: float, poses: np.ndarray) -> Commands:
         """Advance by one tick. ``poses`` (n, 5): the objects' x, y, z, yaw, hinge."""
         if not self._starts:
             self._starts = [
-                (self._hands[grip.index].pose if grip.is_hand else poses[grip.index]).copy()
-                for grip in self._grips]
+                (self._hands[thing.index].pose if thing.is_hand else poses[thing.index]).copy()
+                for thing in self._dragged]
         self._elapsed += dt_secs
         slides, bends = {}, {}
-        for grip, start in zip(self._grips, self._starts):
-            way = grip.way_m(self._elapsed)
-            pulled = self._elapsed <= grip.duration_secs + SETTLE_SECS
-            if grip.limb is not None:
+        for thing, start in zip(self._dragged, self._starts):
+            way = thing.way_m(self._elapsed)
+            pulled = self._elapsed <= thing.duration_secs + SETTLE_SECS
+            if thing.limb is not None:
                 if pulled:
-                    now, last = (grip.angle(secs, start)
+                    now, last = (thing.angle(secs, start)
                                  for secs in (self._elapsed, self._elapsed - dt_secs))
-                    bends[grip.index] = np.array([now, (now - last) / max(dt_secs, 1e-6)])
-                    slides[grip.index] = np.array([*start[[0, 1, 3]], 0.0, 0.0, 0.0])
-            elif grip.is_hand:
+                    bends[thing.index] = np.array([now, (now - last) / max(dt_secs, 1e-6)])
+                    slides[thing.index] = np.array([*start[[0, 1, 3]], 0.0, 0.0, 0.0])
+            elif thing.is_hand:
                 pose = start.copy()
                 pose[:2] += way
-                self._hands[grip.index].pose = pose
+                self._hands[thing.index].pose = pose
             elif pulled:
-                speed = (way - grip.way_m(self._elapsed - dt_secs)) / max(dt_secs, 1e-6)
-                slides[grip.index] = np.array([*(start[:2] + way), start[3], *speed, 0.0])
+                speed = (way - thing.way_m(self._elapsed - dt_secs)) / max(dt_secs, 1e-6)
+                slides[thing.index] = np.array([*(start[:2] + way), start[3], *speed, 0.0])
         held = {hand.held: hand.held_pose() for hand in self._hands}
         return Commands(
             hands=tuple(hand.pose for hand in self._hands), slides=slides, bends=bends,
@@ -116,23 +116,23 @@ class DraggedRobot:
                   if index is not None and pose is not None and index not in slides})
 
 
-def grips_of(
+def dragged_things(
     command: DragCommand, *, mask: np.ndarray, places_m: np.ndarray, on_limb: np.ndarray,
     shapes: Sequence[ObjectShape], camera: Camera, corner_px: tuple[int, int],
-) -> list[Grip]:
+) -> list[DraggedThing]:
     """What a drag grabs, by the truth of the picture it is given on; nothing: the table.
 
     mask: (H, W) uint8 as in truth.Truth: 1 and 2 are the grippers, 3 and on the objects. places_m:
     (H, W, 3), what each pixel shows; on_limb: (H, W) bool, whether that is an object's limb.
     """
-    grips = []
+    things = []
     for handle in command.handles:
         x, y = np.clip(np.rint(handle.path_px[0]).astype(int), 0, np.array(mask.shape[::-1]) - 1)
         if mask[y, x]:
             is_hand = bool(mask[y, x] <= 2)
             index = int(mask[y, x]) - (1 if is_hand else 3)
-            grips.append(Grip(
+            things.append(DraggedThing(
                 is_hand=is_hand, index=index, handle=handle, duration_secs=command.duration_secs,
                 camera=camera, corner_px=corner_px, place_m=places_m[y, x],
                 limb=shapes[index].limb if on_limb[y, x] else None))
-    return grips
+    return things

@@ -10,7 +10,7 @@ from dragstream_ros.core.drag import DragCommand
 from dragstream_ros.simulation import gripper
 from dragstream_ros.simulation.camera import Camera, Intrinsics, Workspace, random_camera
 from dragstream_ros.simulation.colours import Colour
-from dragstream_ros.simulation.dragged_robot import DraggedRobot, grips_of
+from dragstream_ros.simulation.dragged_robot import DraggedRobot, dragged_things
 from dragstream_ros.simulation.model import (
     TICK_SECS,
     WALL_MARGIN_PX,
@@ -184,12 +184,12 @@ class TabletopScene:
         geoms, depth_m = (self._frame.paste(shown) for shown in self._shown_geoms())
         rows, columns = np.indices(depth_m.shape)
         pixels = np.stack([columns, rows], -1) - self._frame.corner
-        grips = grips_of(
+        dragged = dragged_things(
             command, mask=self.truth().mask, camera=self._camera, corner_px=self._frame.corner,
             places_m=self._camera.unproject(pixels, depth_m), on_limb=self._on_limb[geoms],
             shapes=self._shapes)
-        self._robot.drag(grips)
-        return [self.things[grip.index + (0 if grip.is_hand else 2)].name for grip in grips]
+        self._robot.drag(dragged)
+        return [self.things[one.index + (0 if one.is_hand else 2)].name for one in dragged]
 
     def snapshot(self) -> World:
         """The world as it is, for rewind()."""
