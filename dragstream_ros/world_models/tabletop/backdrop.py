@@ -26,7 +26,7 @@ LEAST_STRANGE_PX = 12   # that are off where it was tried: less is a fault of th
 ALL_SHARE = 0.7         # of a piece: who takes so much of it takes its rim and its shadow along
 GRAZED_SHARE, GRAZED_PX = 0.15, 1   # less of it, and so wide, is the rim of what lies beside it
 TRIED_PX = 6            # squares of a picture, every other of which is hidden to try the painter
-OFF_LEVELS, OFF_SHARE = 25, 0.08    # of what is tried: more is off where the table is none we know
+OFF_LEVELS, OFF_SHARE = 25, 0.075   # of what is tried: more is off where the table is none we know
 # The table (n, H, W, 3) uint8 of a picture (H, W, 3), each told where it is hidden (n, H, W) bool.
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
