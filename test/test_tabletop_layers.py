@@ -110,6 +110,18 @@ def test_an_edge_of_the_table_that_is_guessed_wrong_is_no_strange_thing() -> Non
     assert off(backdrop.table[:16], picture[:16]) == 0 and not backdrop.shade[:16].any()
 
 
+def test_what_is_painted_wrong_where_it_is_strange_is_no_shadow() -> None:
+    def chequers_where_hidden(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        return np.where(hidden[..., None], chequers(), picture)
+
+    of, corner = seen(), np.s_[:6, 42:]
+    picture = of.picture.copy()
+    picture[corner] = (60, 60, 50)      # of which the painter knows nothing
+    backdrop = Backdrop.of(picture, of.pieces, chequers_where_hidden)
+    assert backdrop is not None
+    assert not backdrop.shade[corner].any()
+
+
 def test_a_thing_takes_the_thin_shadow_around_its_foot_along() -> None:
     of = seen()
     picture = of.picture.copy()

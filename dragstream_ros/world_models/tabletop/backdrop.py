@@ -65,8 +65,8 @@ class Backdrop:
         # The painter hardly changes a shadow that it is shown, or a thing that is not known: it is
         # told to paint those as well.
         shadows, _ = _shadows(picture, table, pieces)
-        strange = _strange(again, picture, tried & ~near, pieces)
-        table, = paint(picture, (near | grown(shadows, 1) | grown(strange, RIM_PX))[None])
+        strange = grown(_strange(again, picture, tried & ~near, pieces), RIM_PX)
+        table, = paint(picture, (near | grown(shadows, 1) | strange)[None])
         dark, shade = _shadows(picture, table, pieces)
         owner = fill_from_nearest(labels, things)
         owners = np.where(near, owner, labels)
@@ -75,7 +75,9 @@ class Backdrop:
             (dark & ~near).astype(np.uint8))
         for part in range(1, count):
             its = parts == part
-            if stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX or (its & at_a_foot).any():
+            # Most of it strange: then it is the table there that is painted wrong.
+            is_one = stats[part, cv2.CC_STAT_AREA] >= LEAST_SHADOW_PX and strange[its].mean() < 0.5
+            if is_one or (its & at_a_foot).any():
                 owners[its] = np.bincount(owner[its]).argmax()
             else:
                 shade[its] = 0
