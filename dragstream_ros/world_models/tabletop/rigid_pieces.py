@@ -33,17 +33,18 @@ class Piece:
     """One piece in one frame: it covers this share (h, w) float32 of the window's pixels.
 
     source: (2, 3), from a pixel (x, y, 1) of the window to where in the picture that was cut, in
-    px (x, y), what it shows is from. arm: how it goes on beyond the rim; None: straight on.
+    px (x, y), what it shows is from. places: the same of each pixel, two (h, w) float32, of an arm,
+    which leans beyond the rim; None: it goes straight on there.
     """
 
     window: tuple[slice, slice]
     cover: np.ndarray
     source: np.ndarray
-    arm: Arm | None = None
+    places: tuple[np.ndarray, np.ndarray] | None = None
 
     def cut(self, picture: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
         """What the window shows of a picture (H, W) or (H, W, C)."""
-        return _cut(picture, self.source, self.cover.shape, self.arm, how)
+        return _cut(picture, self.source, self.cover.shape, self.places, how)
 
     def put(self, frame: np.ndarray, whole: np.ndarray, picture: np.ndarray) -> None:
         """Draw it, as cut from a picture, over a frame, (H, W, 3) float32 both.
@@ -243,15 +244,24 @@ def placed(cover: np.ndarray, source: np.ndarray, arm: Arm | None = None) -> Pie
         return None
     there = np.column_stack([turn, turn @ (left, top) + shift])
     window = slice(top, bottom), slice(left, right)
-    return Piece(window, _cut(cover, there, (bottom - top, right - left), arm), there, arm)
+    shape = bottom - top, right - left
+    places = None if arm is None else _places(there, shape, arm)
+    return Piece(window, _cut(cover, there, shape, places), there, places)
 
 
-def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...], arm: Arm | None,
-         how: int = cv2.INTER_LINEAR) -> np.ndarray:
-    if arm is None:
-        return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
-                              flags=how | cv2.WARP_INVERSE_MAP)
-    rows, columns = np.indices(shape)
-    there = torch.from_numpy(np.tensordot(source, (columns, rows, np.ones(shape)), 1)).float()
-    x, y = (axis.numpy() for axis in arm.within(*there))
-    return cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+def _places(source: np.ndarray, shape: tuple[int, int], arm: Arm,
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """Where in the picture each pixel of a window (h, w) is from, x and y."""
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    x, y = (torch.from_numpy((of_x * columns + of_y * rows + of_1).astype(np.float32))
+            for of_x, of_y, of_1 in source)
+    x, y = arm.within(x, y)
+    return x.numpy(), y.numpy()
+
+
+def _cut(picture: np.ndarray, source: np.ndarray, shape: tuple[int, ...],
+         places: tuple[np.ndarray, np.ndarray] | None, how: int = cv2.INTER_LINEAR) -> np.ndarray:
+    if places is not None:
+        return cv2.remap(picture, *places, how, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(picture, source, shape[::-1], borderMode=cv2.BORDER_REPLICATE,
+                          flags=how | cv2.WARP_INVERSE_MAP)
