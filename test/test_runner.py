@@ -49,11 +49,11 @@ if os.environ.get('STUBBORN'):
 try:
     rclpy.spin(node)
 except (KeyboardInterrupt, ExternalShutdownException):
-    node.tell('interrupted')
+    pass
 except RCLError:
     if rclpy.ok():  # no signal, which between two waits makes the next one fail
         raise
-    node.tell('interrupted')
+node.tell('interrupted')        # or it makes spin return
 """  # noqa: E501
 
 
